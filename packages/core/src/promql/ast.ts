@@ -13,13 +13,40 @@ export interface PositionRange {
 export type ValueType = "none" | "scalar" | "vector" | "matrix" | "string";
 
 export type BinaryOperator =
-  | "+" | "-" | "*" | "/" | "%" | "^" | "atan2"
-  | "==" | "!=" | "<" | "<=" | ">" | ">=" | "</" | ">/"
-  | "and" | "or" | "unless";
+  | "+"
+  | "-"
+  | "*"
+  | "/"
+  | "%"
+  | "^"
+  | "atan2"
+  | "=="
+  | "!="
+  | "<"
+  | "<="
+  | ">"
+  | ">="
+  | "</"
+  | ">/"
+  | "and"
+  | "or"
+  | "unless";
 
 export type AggregateOperator =
-  | "sum" | "avg" | "count" | "min" | "max" | "group" | "stddev" | "stdvar"
-  | "topk" | "bottomk" | "count_values" | "quantile" | "limitk" | "limit_ratio";
+  | "sum"
+  | "avg"
+  | "count"
+  | "min"
+  | "max"
+  | "group"
+  | "stddev"
+  | "stdvar"
+  | "topk"
+  | "bottomk"
+  | "count_values"
+  | "quantile"
+  | "limitk"
+  | "limit_ratio";
 
 export interface NumberLiteral {
   kind: "NumberLiteral";

@@ -29,7 +29,13 @@ export interface Database {
   /** exec runs a statement without a result (DDL, ALTER, SYSTEM ...). */
   exec(sql: string, options?: QueryOptions): Promise<void>;
   /** insert writes bytes in `format` (TabSeparated or JSONEachRow) and resolves when they are durable. */
-  insert(table: string, columns: readonly string[], format: "TabSeparated" | "JSONEachRow", data: Uint8Array, options?: QueryOptions): Promise<void>;
+  insert(
+    table: string,
+    columns: readonly string[],
+    format: "TabSeparated" | "JSONEachRow",
+    data: Uint8Array,
+    options?: QueryOptions,
+  ): Promise<void>;
   close(): Promise<void>;
 }
 

@@ -28,7 +28,13 @@ export interface Appender {
   append(ref: SeriesRef, labels: Labels, timeMs: number, value: number, startMs?: number): SeriesRef | AppendFailure;
   /** appendStale adds a staleness marker. */
   appendStale(ref: SeriesRef, labels: Labels, timeMs: number): SeriesRef | AppendFailure;
-  appendHistogram(ref: SeriesRef, labels: Labels, timeMs: number, histogram: Histogram, startMs?: number): SeriesRef | AppendFailure;
+  appendHistogram(
+    ref: SeriesRef,
+    labels: Labels,
+    timeMs: number,
+    histogram: Histogram,
+    startMs?: number,
+  ): SeriesRef | AppendFailure;
   /** appendExemplar attaches an exemplar to a series that this appender or an earlier one has created. */
   appendExemplar(ref: SeriesRef, labels: Labels, exemplar: Exemplar): boolean;
   updateMetadata(metricFamily: string, metadata: MetricMetadata): void;

@@ -56,14 +56,38 @@ export interface Queryable {
 
 /** MetadataQueryable answers the label, series and metadata routes. Times inclusive; results sorted as upstream sorts them. */
 export interface MetadataQueryable {
-  labelNames(matcherSets: readonly (readonly Matcher[])[], startMs: number, endMs: number, limit: number, context: QueryContext): Promise<{ values: string[]; warnings: string[] }>;
-  labelValues(name: string, matcherSets: readonly (readonly Matcher[])[], startMs: number, endMs: number, limit: number, context: QueryContext): Promise<{ values: string[]; warnings: string[] }>;
-  series(matcherSets: readonly (readonly Matcher[])[], startMs: number, endMs: number, limit: number, context: QueryContext): Promise<{ values: Labels[]; warnings: string[] }>;
+  labelNames(
+    matcherSets: readonly (readonly Matcher[])[],
+    startMs: number,
+    endMs: number,
+    limit: number,
+    context: QueryContext,
+  ): Promise<{ values: string[]; warnings: string[] }>;
+  labelValues(
+    name: string,
+    matcherSets: readonly (readonly Matcher[])[],
+    startMs: number,
+    endMs: number,
+    limit: number,
+    context: QueryContext,
+  ): Promise<{ values: string[]; warnings: string[] }>;
+  series(
+    matcherSets: readonly (readonly Matcher[])[],
+    startMs: number,
+    endMs: number,
+    limit: number,
+    context: QueryContext,
+  ): Promise<{ values: Labels[]; warnings: string[] }>;
 }
 
 /** ExemplarQueryable answers query_exemplars: the exemplars of the selected series, each series once, in time order. */
 export interface ExemplarQueryable {
-  exemplars(matcherSets: readonly (readonly Matcher[])[], startMs: number, endMs: number, context: QueryContext): Promise<{ labels: Labels; exemplars: Exemplar[] }[]>;
+  exemplars(
+    matcherSets: readonly (readonly Matcher[])[],
+    startMs: number,
+    endMs: number,
+    context: QueryContext,
+  ): Promise<{ labels: Labels; exemplars: Exemplar[] }[]>;
 }
 
 /** MetadataSource knows type, help and unit by metric family name. */
