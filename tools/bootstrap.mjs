@@ -18,7 +18,9 @@ if (major < 20) {
   process.exit(1);
 }
 
-const lockHash = createHash("sha256").update(readFileSync(join(root, "package-lock.json"))).digest("hex");
+const lockHash = createHash("sha256")
+  .update(readFileSync(join(root, "package-lock.json")))
+  .digest("hex");
 const installed = existsSync(node) && existsSync(stamp) && readFileSync(stamp, "utf8") === lockHash;
 if (!installed) {
   console.log("belfry: installing dependencies (once) ...");
@@ -32,7 +34,9 @@ if (!installed) {
     process.exit(result.status ?? 1);
   }
   if (!existsSync(node)) {
-    console.error(`belfry: the "node" package did not install ${node}; was its install script blocked (npm config ignore-scripts)?`);
+    console.error(
+      `belfry: the "node" package did not install ${node}; was its install script blocked (npm config ignore-scripts)?`,
+    );
     process.exit(1);
   }
   writeFileSync(stamp, lockHash);

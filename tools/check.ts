@@ -21,7 +21,11 @@ export function runChecks(): string[] {
   const failed: string[] = [];
   for (const check of CHECKS) {
     const started = performance.now();
-    const result = spawnSync(check.command, check.args, { cwd: root, stdio: ["ignore", "pipe", "pipe"], encoding: "utf8" });
+    const result = spawnSync(check.command, check.args, {
+      cwd: root,
+      stdio: ["ignore", "pipe", "pipe"],
+      encoding: "utf8",
+    });
     const seconds = ((performance.now() - started) / 1000).toFixed(1);
     if (result.status === 0) {
       console.log(`ok    ${check.name} (${seconds}s)`);

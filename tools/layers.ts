@@ -42,7 +42,8 @@ const PACKAGE_NAMES: Record<string, string> = {
   "@belfry/ui": "ui",
 };
 
-const IMPORT = /(?:^|\n)\s*(?:import|export)\s(?:[^"';]*?\sfrom\s+)?["']([^"']+)["']|\bimport\(\s*["']([^"']+)["']\s*\)/g;
+const IMPORT =
+  /(?:^|\n)\s*(?:import|export)\s(?:[^"';]*?\sfrom\s+)?["']([^"']+)["']|\bimport\(\s*["']([^"']+)["']\s*\)/g;
 
 /** checkLayers returns one line per import that points the wrong way. */
 export function checkLayers(base: string): string[] {
@@ -71,7 +72,8 @@ function checkFile(base: string, packageName: string, src: string, file: string)
       const other = folderOf(src, path);
       const order = FOLDERS[packageName];
       if (!order || own === other) continue;
-      if (own !== "" && !order.includes(own)) problems.push(`${where}: folder "${own}" is not in the table of tools/layers.ts`);
+      if (own !== "" && !order.includes(own))
+        problems.push(`${where}: folder "${own}" is not in the table of tools/layers.ts`);
       if (!order.includes(other) || (own !== "" && order.indexOf(other) > order.indexOf(own))) {
         problems.push(`${where}: ${packageName}/${own} may not import ${packageName}/${other || target}`);
       }

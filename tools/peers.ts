@@ -32,9 +32,12 @@ export function installPeers(): void {
     // the services that did start are left to the package manager's own defaults.
     const run = (args: string[]): number | null =>
       spawnSync("apt-get", args, { env, stdio: ["ignore", "ignore", "inherit"] }).status;
-    if (run(["update", "-qq"]) === 0 && run(["install", "-y", "-qq", "--no-install-recommends", ...packages]) === 0) return;
+    if (run(["update", "-qq"]) === 0 && run(["install", "-y", "-qq", "--no-install-recommends", ...packages]) === 0)
+      return;
   }
   for (const peer of missing.filter((p) => !existsSync(p.binary))) {
-    console.log(`not installed: ${peer.debianPackage} (for ${peer.usedFor}); on Debian: apt-get install ${peer.debianPackage}`);
+    console.log(
+      `not installed: ${peer.debianPackage} (for ${peer.usedFor}); on Debian: apt-get install ${peer.debianPackage}`,
+    );
   }
 }

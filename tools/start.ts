@@ -5,4 +5,8 @@ import { runCli } from "../packages/server/src/cli/cli.ts";
 buildUi();
 const args = process.argv.slice(2);
 const open = process.stdout.isTTY === true && process.env.CI === undefined && !args.includes("--no-open");
-process.exitCode = await runCli(["serve", ...(open ? ["--web.open-browser"] : []), ...args.filter((a) => a !== "--no-open")]);
+process.exitCode = await runCli([
+  "serve",
+  ...(open ? ["--web.open-browser"] : []),
+  ...args.filter((a) => a !== "--no-open"),
+]);

@@ -61,7 +61,7 @@ async function get(path: string, parameters: Record<string, string>, signal?: Ab
   const isQuery = path === "query" || path === "query_range";
   const response = isQuery
     ? await fetch(`/api/v1/${path}`, { method: "POST", body, signal: signal ?? null })
-    : await fetch(`/api/v1/${path}?${body}`, { signal: signal ?? null });
+    : await fetch(`/api/v1/${path}?${body.toString()}`, { signal: signal ?? null });
   let envelope: Envelope;
   try {
     envelope = (await response.json()) as Envelope;

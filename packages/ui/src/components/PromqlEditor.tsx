@@ -6,7 +6,7 @@ import { EditorState, Prec } from "@codemirror/state";
 import { EditorView, keymap, placeholder } from "@codemirror/view";
 import { tags } from "@lezer/highlight";
 import { PromQLExtension } from "@prometheus-io/codemirror-promql";
-import { useEffect, useRef } from "react";
+import { useEffect, useEffectEvent, useRef } from "react";
 
 const HIGHLIGHT = HighlightStyle.define([
   { tag: tags.keyword, color: "light-dark(#8250a8, #c39ae6)" },
@@ -29,15 +29,14 @@ export default function PromqlEditor({
 }) {
   const host = useRef<HTMLDivElement>(null);
   const view = useRef<EditorView | null>(null);
-  const callbacks = useRef({ onRun, onChange });
-  callbacks.current = { onRun, onChange };
+  const runNow = useEffectEvent(onRun);
+  const changed = useEffectEvent(onChange);
 
   useEffect(() => {
     const promql = new PromQLExtension().setComplete({ remote: { url: "" } });
     const editor = new EditorView({
       parent: host.current!,
       state: EditorState.create({
-        doc: value,
         extensions: [
           promql.asExtension(),
           history(),
@@ -57,7 +56,7 @@ export default function PromqlEditor({
             {
               key: "Enter",
               run: (v) => {
-                callbacks.current.onRun(v.state.doc.toString());
+                runNow(v.state.doc.toString());
                 return true;
               },
             },
@@ -68,21 +67,21 @@ export default function PromqlEditor({
               {
                 key: "Mod-Enter",
                 run: (v) => {
-                  callbacks.current.onRun(v.state.doc.toString());
+                  runNow(v.state.doc.toString());
                   return true;
                 },
               },
             ]),
           ),
           EditorView.updateListener.of((update) => {
-            if (update.docChanged) callbacks.current.onChange(update.state.doc.toString());
+            if (update.docChanged) changed(update.state.doc.toString());
           }),
         ],
       }),
     });
     view.current = editor;
     return () => editor.destroy();
-    // The editor owns its text after it was made; outside changes arrive through the effect below.
+    // The text arrives through the effect below, the first one too.
   }, []);
 
   useEffect(() => {

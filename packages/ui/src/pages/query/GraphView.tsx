@@ -1,5 +1,5 @@
 import { Stack, Text, UnstyledButton } from "@mantine/core";
-import { useCallback, useEffect, useMemo, useState } from "react";
+import { useCallback, useMemo, useState } from "react";
 import type { RangeResult } from "../../api/prometheus.ts";
 import { formatShort, seriesName } from "../../charts/format.ts";
 import { seriesColors } from "../../charts/palette.ts";
@@ -26,9 +26,6 @@ export function GraphView({
   const hidden = useMemo(() => {
     const index = only === undefined ? -1 : names.indexOf(only);
     return new Set(index < 0 ? [] : names.map((_, i) => i).filter((i) => i !== index));
-  }, [names, only]);
-  useEffect(() => {
-    if (only !== undefined && !names.includes(only)) setOnly(undefined);
   }, [names, only]);
   const toggle = useCallback((name: string) => setOnly((current) => (current === name ? undefined : name)), []);
 

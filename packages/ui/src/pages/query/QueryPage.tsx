@@ -1,7 +1,7 @@
 import { Button, Group, SegmentedControl, Stack, Tabs, Text } from "@mantine/core";
 import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { useNavigate, useSearch } from "@tanstack/react-router";
-import { lazy, Suspense, useCallback, useEffect, useState } from "react";
+import { lazy, Suspense, useCallback, useState } from "react";
 import { queryInstant, queryRange } from "../../api/prometheus.ts";
 import { formatRange } from "../../charts/format.ts";
 import { ErrorState, LoadingState } from "../../components/States.tsx";
@@ -23,8 +23,10 @@ const TARGET_POINTS = 300;
 export function QueryPage() {
   const search = useSearch({ from: "/" });
   const navigate = useNavigate({ from: "/" });
-  const [draft, setDraft] = useState(search.expr);
-  useEffect(() => setDraft(search.expr), [search.expr]);
+  // What is being typed belongs to the expression it started from; another expression in the URL replaces it.
+  const [typed, setTyped] = useState({ base: search.expr, text: search.expr });
+  const draft = typed.base === search.expr ? typed.text : search.expr;
+  const setDraft = useCallback((text: string) => setTyped({ base: search.expr, text }), [search.expr]);
 
   const update = useCallback(
     (change: Partial<QuerySearch>) => void navigate({ search: (previous) => ({ ...previous, ...change }) }),

@@ -67,7 +67,11 @@ export function TargetsPage() {
               </Table.Thead>
               <Table.Tbody>
                 {list.map((target) => (
-                  <TargetRow key={`${target.scrapeUrl}${JSON.stringify(target.labels)}`} target={target} />
+                  <TargetRow
+                    key={`${target.scrapeUrl}${JSON.stringify(target.labels)}`}
+                    target={target}
+                    nowMs={targets.dataUpdatedAt}
+                  />
                 ))}
               </Table.Tbody>
             </Table>
@@ -80,9 +84,9 @@ export function TargetsPage() {
 
 const STATE_COLOR = { up: "var(--belfry-ok)", down: "var(--belfry-bad)", unknown: "var(--belfry-unknown)" } as const;
 
-function TargetRow({ target }: { target: Target }) {
+function TargetRow({ target, nowMs }: { target: Target; nowMs: number }) {
   const { job: _job, ...labels } = target.labels;
-  const age = (Date.now() - Date.parse(target.lastScrape)) / 1000;
+  const age = (nowMs - Date.parse(target.lastScrape)) / 1000;
   return (
     <Table.Tr>
       <Table.Td>
