@@ -1,0 +1,147 @@
+// The built-in host metrics: what node_exporter says of a machine, under the same names, labels, types and help
+// texts, so that every dashboard and rule written for it works. One collection runs the collectors one after another
+// (they are quick, and a device that is asked by two at once is slower), each with its own success and duration.
+// A collector that does not finish in time is reported as failed and is not started again before it has.
+import { systemClock, type Clock } from "../../../lib/clock.ts";
+import { silentLogger, type Logger } from "../../../lib/log.ts";
+import {
+  DEFAULT_FLAGS,
+  NoDataError,
+  type CollectorDefinition,
+  type HostCollector as Collector,
+  type HostContext,
+  type HostFlags,
+} from "./collector.ts";
+import { LINUX_COLLECTORS } from "./collectors.ts";
+import { HostExposition } from "./exposition.ts";
+import { DEFAULT_PATHS, HostFiles, type HostPaths } from "./host-files.ts";
+import { createMountProbe, type MountProbe } from "./mount-probe.ts";
+
+/** HostCollectorOptions leaves everything at node_exporter's defaults unless set. */
+export interface HostCollectorOptions {
+  /** paths are the roots to read below (`--path.procfs`, `--path.sysfs`, `--path.rootfs`, `--path.udev.data`). */
+  paths?: Partial<HostPaths>;
+  flags?: Partial<HostFlags>;
+  /** collectors limits the collection to these names; all when absent. Throws when a name is unknown. */
+  collectors?: readonly string[];
+  log?: Logger;
+  clock?: Clock;
+  mounts?: MountProbe;
+}
+
+/** HostCollector produces expositions of the machine. */
+export interface HostCollector {
+  /** collect resolves with text format 0.0.4. It does not reject; failures are in the exposition. Calls do not overlap: a second one shares the result of the first. */
+  collect(): Promise<Uint8Array>;
+  close(): void;
+}
+
+// A scrape times out after 10 s by default; a sensor that hangs must not cost the other metrics.
+const COLLECTOR_TIMEOUT_MS = 6000;
+
+/** createHostCollector prepares the collectors for this machine. */
+export function createHostCollector(options: HostCollectorOptions = {}): HostCollector {
+  const clock = options.clock ?? systemClock;
+  const context: HostContext = {
+    files: new HostFiles({ ...DEFAULT_PATHS, ...options.paths }),
+    log: options.log ?? silentLogger,
+    flags: { ...DEFAULT_FLAGS, ...options.flags },
+    mounts: options.mounts ?? createMountProbe(clock),
+    now: () => clock.now(),
+  };
+  const definitions = LINUX_COLLECTORS;
+  for (const name of options.collectors ?? []) {
+    if (!definitions.some((definition) => definition.name === name)) throw new Error(`missing collector: ${name}`);
+  }
+  const wanted = definitions.filter(({ name }) => options.collectors?.includes(name) ?? true);
+  const runs = wanted.map((definition) => new CollectorRun(definition, context, clock));
+  const out = new HostExposition();
+  let current: Promise<Uint8Array> | undefined;
+
+  async function collectAll(): Promise<Uint8Array> {
+    context.files.begin();
+    out.begin();
+    const duration = out.family(
+      "gauge",
+      "node_scrape_collector_duration_seconds",
+      "node_exporter: Duration of a collector scrape.",
+      ["collector"],
+    );
+    const success = out.family(
+      "gauge",
+      "node_scrape_collector_success",
+      "node_exporter: Whether a collector succeeded.",
+      ["collector"],
+    );
+    for (const run of runs) {
+      const start = clock.monotonicMs();
+      const succeeded = await run.collect(out);
+      duration.add((clock.monotonicMs() - start) / 1000, run.name);
+      success.add(succeeded ? 1 : 0, run.name);
+    }
+    return out.render(NOTHING);
+  }
+
+  return {
+    collect() {
+      current ??= collectAll().finally(() => {
+        current = undefined;
+      });
+      return current;
+    },
+    close: () => context.mounts.close(),
+  };
+}
+
+const NOTHING = new Uint8Array(0);
+
+class CollectorRun {
+  readonly name: string;
+  private readonly collector: Collector;
+  private readonly log: Logger;
+  private readonly clock: Clock;
+  private hanging: Promise<void> | undefined;
+  private lastFailure = "";
+
+  constructor(definition: CollectorDefinition, context: HostContext, clock: Clock) {
+    this.name = definition.name;
+    this.log = context.log.child({ collector: definition.name });
+    this.collector = definition.create({ ...context, log: this.log });
+    this.clock = clock;
+  }
+
+  async collect(out: HostExposition): Promise<boolean> {
+    if (this.hanging !== undefined) return false;
+    try {
+      const pending = this.collector.collect(out);
+      if (pending !== undefined) await this.inTime(pending);
+      this.lastFailure = "";
+      return true;
+    } catch (error) {
+      const failure = error instanceof NoDataError ? "" : (error as Error).message;
+      // One line when it begins to fail, not one per scrape.
+      if (failure !== "" && failure !== this.lastFailure) this.log.warn("collector failed", { err: error });
+      this.lastFailure = failure;
+      return false;
+    }
+  }
+
+  private async inTime(pending: Promise<void>): Promise<void> {
+    let cancel = (): void => {};
+    const late = new Promise<never>((_resolve, reject) => {
+      const timer = this.clock.setTimeout(() => {
+        const release = (): void => {
+          this.hanging = undefined;
+        };
+        this.hanging = pending.then(release, release);
+        reject(new Error(`no answer within ${COLLECTOR_TIMEOUT_MS} ms`));
+      }, COLLECTOR_TIMEOUT_MS);
+      cancel = () => timer.cancel();
+    });
+    try {
+      await Promise.race([pending, late]);
+    } finally {
+      cancel();
+    }
+  }
+}
