@@ -27,10 +27,9 @@ describe("metrics", () => {
     ["a:b{} 1", '{__name__="a:b"}'],
     ["sum{by='x', on=`y\\n`,} 1", '{__name__="sum", by="x", on="y\\\\n"}'],
     ['{"dotted.name", "a label"="v"} 1', '{__name__="dotted.name", "a label"="v"}'],
-    ['m{a="\\u70ac \\x41\\101\\t\\"}"} 1', '{__name__="m", a="炬 AA\\t\\"}"}'.replace("炬", "炬")],
+    ['m{a="\\u00e9 \\x41\\101\\t\\""} 1', '{__name__="m", a="é AA\\t\\""}'],
   ])("%s", (text, labels) => {
-    const expected = labels.replaceAll("炬", "\u70ac");
-    expect(parseSeriesDescription(text).labels.toString()).toBe(expected);
+    expect(parseSeriesDescription(text).labels.toString()).toBe(labels);
   });
 
   test.each([
@@ -41,8 +40,9 @@ describe("metrics", () => {
     ['m{a="b', "1:5: parse error: unterminated quoted string"],
     ['m{a="\\q"} 1', "1:6: parse error: unknown escape sequence"],
   ])("%s is refused", (text, message) => {
-    expect(() => parseSeriesDescription(text)).toThrow(new SeriesDescriptionError(0, "").constructor as never);
-    expect(() => parseSeriesDescription(text)).toThrow(message);
+    expect(() => parseSeriesDescription(text)).toThrow(
+      expect.objectContaining({ name: "SeriesDescriptionError", message }),
+    );
   });
 });
 
@@ -132,7 +132,7 @@ describe("start timestamps", () => {
     ["_x2 -1mx1", [undefined, undefined, -60_000, -60_000]],
     ["-30s-1mx2 1ms", [-30_000, -90_000, -150_000, 1]],
     ["-2m+30sx1 * *x1 _ *", [-120_000, -90_000, -90_000, -90_000, -90_000, undefined, -90_000]],
-    ["-0msx1 1h30m", [-0, -0, 5_400_000]],
+    ["-0msx1 2h", [0, 0, 7_200_000]],
   ])("%s", (text, expected) => {
     expect(isStartTimestampLine(`m@st ${text}`)).toBe(true);
     expect(parseStartTimestamps(`  m{a="b"}@st   ${text} `)).toEqual({
@@ -143,7 +143,7 @@ describe("start timestamps", () => {
     expect(parseStartTimestamps(`@st ${text}`).isDefault).toBe(true);
   });
 
-  test.each(["1x2", "-1m-1m", "_x0", "1parsec", "1m*2", "-", "x2"])("%s is refused", (text) => {
+  test.each(["1x2", "1h30m", "-1m-1m", "_x0", "1parsec", "1m*2", "-", "x2"])("%s is refused", (text) => {
     expect(() => parseStartTimestamps(`m@st ${text}`)).toThrow(`invalid ST item "${text}"`);
   });
 

@@ -142,7 +142,7 @@ function parseOffset(text: string, sign: string): number | undefined {
   if (!match) return undefined;
   let ms = 0;
   for (let i = 0; i < UNITS_MS.length; i++) ms += Number(match[i + 1] ?? 0) * UNITS_MS[i];
-  return sign === "-" ? -ms : ms;
+  return sign === "-" ? 0 - ms : ms;
 }
 
 /** Reader is a position in a line. */
