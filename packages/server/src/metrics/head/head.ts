@@ -522,8 +522,11 @@ export class Head {
     const stats = this.stats;
     if (this.usedBytes > this.budgetBytes) this.shrink();
     else {
-      const room = this.usedBytes < this.budgetBytes * 0.8;
-      if (room && stats.windowMs < this.windowMs) stats.windowMs = Math.min(this.windowMs, stats.windowMs * 1.1);
+      // Content is about proportional to the window. Growing a little, once the window is full of samples, and only
+      // into room that is there, avoids see-sawing.
+      const larger = Math.min(this.windowMs, stats.windowMs * 1.1);
+      const isFull = this.maxTimeMs - this.floorMs >= stats.windowMs * 0.98;
+      if (isFull && this.usedBytes * (larger / stats.windowMs) < this.budgetBytes * 0.85) stats.windowMs = larger;
       if (stats.windowMs > this.windowMs) stats.windowMs = this.windowMs;
       this.raiseFloor();
       this.dropBefore(this.floorMs - GRACE_MS);

@@ -195,12 +195,15 @@ export class LabelIndex {
     });
   }
 
-  /** bytesByName lists the bytes of the values of each label name, counted once per series as upstream does. */
+  /** bytesByName lists the bytes of each label's names and values with their lengths, counted per series as upstream does. */
   bytesByName(limit: number): LabelCount[] {
     return top(limit, (offer) => {
       for (const column of this.columns.values()) {
         let bytes = 0;
-        for (const [value, id] of column.ids) bytes += Buffer.byteLength(value) * seriesIn(column.postings[id]!);
+        const name = Buffer.byteLength(column.name) + 2;
+        for (const [value, id] of column.ids) {
+          bytes += (name + Buffer.byteLength(value)) * seriesIn(column.postings[id]!);
+        }
         offer(column.name, bytes);
       }
     });
