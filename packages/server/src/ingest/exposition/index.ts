@@ -2,3 +2,4 @@ export { ExpositionError } from "./exposition-error.ts";
 export { LineCache, LineKind } from "./line-cache.ts";
 export { Entry, type ExpositionParser, type ParserOptions } from "./parser.ts";
 export { TextParser } from "./text-parser.ts";
+export { chooseFormat, type ExpositionFormat, type FormatChoice } from "./content-type.ts";

@@ -318,17 +318,11 @@ export class TextParser extends LineParser {
     const { bytes, end } = this;
     let i = start;
     let c = bytes[i];
-    const colons = token === Token.MName;
     if (c >= 0x30 && c <= 0x39) return Token.Invalid;
-    while (
-      i < end &&
-      ((c >= 0x61 && c <= 0x7a) ||
-        (c >= 0x41 && c <= 0x5a) ||
-        c === 0x5f ||
-        (c >= 0x30 && c <= 0x39) ||
-        (colons && c === 0x3a))
-    ) {
-      c = bytes[++i];
+    while (i < end && isNameByte(c)) c = bytes[++i];
+    // A colon may stand in metric names only.
+    if (token === Token.LName) {
+      for (let k = start; k < i; k++) if (bytes[k] === 0x3a) i = k;
     }
     if (i === start) return Token.Invalid;
     this.at = i;
@@ -350,12 +344,16 @@ export class TextParser extends LineParser {
       if (c === 0 && !nul) break;
       if (c !== 0x5c) continue;
       i++;
-      while (nul && i < end && bytes[i] === 0) i++;
+      if (nul) while (i < end && bytes[i] === 0) i++;
       if (i < end && (bytes[i] === 10 || bytes[i] === 0)) break;
     }
     this.at = Math.min(i, end);
     return Token.Invalid;
   }
+}
+
+function isNameByte(c: number): boolean {
+  return (c >= 0x61 && c <= 0x7a) || (c >= 0x41 && c <= 0x5a) || (c >= 0x30 && c <= 0x3a) || c === 0x5f;
 }
 
 function unescapeHelp(text: string): string {

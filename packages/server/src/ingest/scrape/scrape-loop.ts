@@ -1,0 +1,386 @@
+// ScrapeLoop scrapes one target for as long as it exists. Its rhythm is pinned to absolute time by a hash of the
+// target, so that targets spread over the interval and a restart keeps each at its place.
+//
+//   start -> (offset) -> scrape -> (interval) -> scrape ... -> stop -> (2.1 intervals) -> staleness markers
+//
+// A scrape is one batch: the samples, staleness markers of series that are gone, and `up` with its companions. When
+// the body cannot be read, or a limit is exceeded, nothing of it is stored: the batch then holds the staleness
+// markers of everything the last scrape had, and up = 0.
+import type { Labels } from "@belfry/core/model";
+import { AppError } from "../../lib/errors.ts";
+import { type Clock, sleep, type Timer } from "../../lib/clock.ts";
+import type { Logger } from "../../lib/log.ts";
+import { type Appendable, type Appender, AppendFailure } from "../../metrics/appender.ts";
+import { ExpositionError } from "../exposition/index.ts";
+import { type ParserSettings, ParserSet } from "./parser-set.ts";
+import { appendBody, type AppendResult, newAppendResult, type SampleSettings, ScrapeError } from "./scrape-append.ts";
+import type { ScrapeMetrics } from "./scrape-metrics.ts";
+import { BodySizeLimitError, type Scraper } from "./scraper.ts";
+import { reportLabels } from "./sample-labels.ts";
+import { SeriesCache } from "./series-cache.ts";
+import { REF_IS_KNOWN, UnknownRefError } from "./known-ref.ts";
+import type { Target } from "./target.ts";
+
+// Timers are not exact. A scrape this close to its due time is stamped with the due time: regular timestamps
+// compress to nearly nothing. Upstream's value; never more than 1 % of the interval.
+const ALIGN_TOLERANCE_MS = 2;
+// After this many scrapes off the rhythm in a row the wall clock was set, and the rhythm follows it.
+const MISSES_BEFORE_REALIGN = 3;
+
+/** LoopSettings are what a loop needs of its pool's configuration. */
+export interface LoopSettings extends SampleSettings, ParserSettings {
+  intervalMs: number;
+  timeoutMs: number;
+  /** extraMetrics adds scrape_timeout_seconds, scrape_sample_limit and scrape_body_size_bytes. */
+  extraMetrics: boolean;
+}
+
+/** LoopEnvironment is what all loops share. */
+export interface LoopEnvironment {
+  clock: Clock;
+  logger: Logger;
+  appendable: Appendable;
+  metrics: ScrapeMetrics;
+  /** shutdown aborts when the process ends: loops then stop at once and write no staleness markers. */
+  shutdown: AbortSignal;
+  /** offsetSeed moves the offsets of all targets, so that two servers scrape at different times. */
+  offsetSeed: bigint;
+}
+
+const REPORT_METRICS = [
+  "up",
+  "scrape_duration_seconds",
+  "scrape_samples_scraped",
+  "scrape_samples_post_metric_relabeling",
+  "scrape_series_added",
+] as const;
+const EXTRA_REPORT_METRICS = ["scrape_timeout_seconds", "scrape_sample_limit", "scrape_body_size_bytes"] as const;
+
+/** ScrapeLoop runs the scrapes of one target; it is started and stopped once. */
+export class ScrapeLoop {
+  readonly target: Target;
+  readonly cache: SeriesCache;
+  private readonly scraper: Scraper;
+  private readonly settings: LoopSettings;
+  private readonly env: LoopEnvironment;
+  private readonly parsers: ParserSet;
+  private readonly stopping = new AbortController();
+  private readonly reportRefs: Map<string, number>;
+  private forcedError: Error | undefined;
+  private markersAtEnd = true;
+  private lastScrapeMs = 0;
+  private lastStartMonotonic = 0;
+  private running: Promise<void> | undefined;
+  private markers: Promise<void> | undefined;
+  private wallBase = 0;
+  private misses = 0;
+  private startMonotonic = 0;
+
+  constructor(target: Target, scraper: Scraper, settings: LoopSettings, env: LoopEnvironment, previous?: ScrapeLoop) {
+    this.target = target;
+    this.scraper = scraper;
+    this.settings = settings;
+    this.env = env;
+    this.cache = previous?.cache ?? new SeriesCache();
+    this.reportRefs = previous?.reportRefs ?? new Map<string, number>();
+    this.parsers = new ParserSet(this.cache, settings);
+    target.cache = this.cache;
+  }
+
+  /** start begins the rhythm; with `skipOffset` the first scrape is at once. */
+  start(skipOffset = false): void {
+    this.running = this.run(skipOffset).catch((error: unknown) => {
+      this.env.metrics.loopFailures.inc();
+      this.env.logger.error("Scrape loop failed", { target: this.target.url, err: error });
+    });
+  }
+
+  /**
+   * stop ends the scraping and resolves when the scrape under way has ended. Staleness markers follow later by
+   * themselves, unless `markers` is false because another loop goes on with the cache.
+   */
+  async stop(markers = true): Promise<void> {
+    this.markersAtEnd &&= markers;
+    this.stopping.abort();
+    await this.running;
+    this.scraper.close();
+    if (this.markersAtEnd && !this.env.shutdown.aborted) {
+      this.markers = this.endOfRunStaleness().catch((error: unknown) => {
+        if (!this.env.shutdown.aborted)
+          this.env.logger.warn("Stale append failed", { target: this.target.url, err: error });
+      });
+    }
+  }
+
+  /** settled resolves when the loop has nothing more to write. */
+  async settled(): Promise<void> {
+    await this.running;
+    await this.markers;
+  }
+
+  /** setForcedError makes every scrape fail with this error without asking the target. */
+  setForcedError(error: Error | undefined): void {
+    this.forcedError = error;
+  }
+
+  /** disableMarkers prevents the staleness markers of a loop that has been stopped but whose target came back. */
+  disableMarkers(): void {
+    this.markersAtEnd = false;
+  }
+
+  private async run(skipOffset: boolean): Promise<void> {
+    const { clock, offsetSeed } = this.env;
+    const { intervalMs } = this.settings;
+    if (!skipOffset && !(await this.wait(this.target.offsetMs(clock.now(), intervalMs, offsetSeed)))) return;
+    this.startMonotonic = clock.monotonicMs();
+    this.wallBase = Math.floor(clock.now());
+    let tick = 0;
+    while (!this.ended()) {
+      await this.scrapeSafely(this.alignedTime());
+      if (this.ended()) return;
+      // A tick that passed during the scrape is made up for at once, once; further ones are skipped.
+      const elapsed = (clock.monotonicMs() - this.startMonotonic) / intervalMs;
+      if (elapsed >= tick + 1) tick = Math.floor(elapsed);
+      else {
+        tick++;
+        if (!(await this.wait(this.startMonotonic + tick * intervalMs - clock.monotonicMs()))) return;
+      }
+    }
+  }
+
+  // A bug of ours spoils one scrape, not the loop.
+  private async scrapeSafely(timeMs: number): Promise<void> {
+    try {
+      await this.scrapeOnce(timeMs);
+    } catch (error) {
+      this.env.metrics.loopFailures.inc();
+      this.env.logger.error("Scrape failed unexpectedly", { target: this.target.url, err: error });
+      this.target.report(timeMs, 0, error instanceof Error ? error.message : String(error));
+    }
+  }
+
+  private ended(): boolean {
+    return this.stopping.signal.aborted || this.env.shutdown.aborted;
+  }
+
+  // wait sleeps and returns false when the loop has been stopped instead.
+  private async wait(delayMs: number): Promise<boolean> {
+    if (this.ended()) return false;
+    const signal = AbortSignal.any([this.stopping.signal, this.env.shutdown]);
+    try {
+      await sleep(this.env.clock, Math.max(0, delayMs), signal);
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  // alignedTime is the time that the samples of a scrape starting now are stamped with.
+  private alignedTime(): number {
+    const { intervalMs } = this.settings;
+    const now = this.env.clock.now();
+    const due = this.wallBase + Math.round((now - this.wallBase) / intervalMs) * intervalMs;
+    if (Math.abs(now - due) <= Math.min(intervalMs / 100, ALIGN_TOLERANCE_MS)) {
+      this.misses = 0;
+      return due;
+    }
+    const time = Math.floor(now);
+    if (++this.misses >= MISSES_BEFORE_REALIGN) {
+      this.wallBase = time;
+      this.misses = 0;
+    }
+    return time;
+  }
+
+  /** scrapeOnce scrapes and stores one body stamped `timeMs`; it rejects for bugs only. */
+  async scrapeOnce(timeMs: number): Promise<void> {
+    const { clock, appendable, metrics } = this.env;
+    const started = clock.monotonicMs();
+    if (this.lastScrapeMs !== 0)
+      metrics.interval(this.settings.intervalMs).observe((started - this.lastStartMonotonic) / 1000);
+    this.lastStartMonotonic = started;
+    let bodyBytes = 0;
+    let result = newAppendResult();
+    let failure: Error | undefined = this.forcedError;
+    let appender = appendable.appender({ scrape: true, allowOutOfOrder: true });
+    let bodyStored = false;
+    if (failure === undefined) {
+      try {
+        const body = await this.fetch();
+        try {
+          bodyBytes = body.length;
+          if (body.length > 0) {
+            const { parser, table, warning } = this.parsers.parserFor(body.contentType);
+            if (warning !== "") {
+              this.env.logger.debug("Invalid content type on scrape, using fallback setting.", {
+                target: this.target.url,
+                err: warning,
+              });
+            }
+            parser.load(body.bytes, body.length);
+            const now = clock.now();
+            result = appendBody(parser, this.cache, table, appender, this.settings, this.target.labels, timeMs, now);
+            failure = result.error;
+            bodyStored = failure === undefined;
+          }
+        } finally {
+          body.release();
+        }
+      } catch (error) {
+        if (isBug(error)) throw error;
+        failure = error as Error;
+        if (failure instanceof BodySizeLimitError) {
+          bodyBytes = -1;
+          metrics.exceededBodySizeLimit.inc();
+        }
+      }
+    }
+    if (failure !== undefined && result.total > 0) {
+      appender.rollback();
+      appender = appendable.appender({ scrape: true, allowOutOfOrder: true });
+    }
+    if (!bodyStored) this.cache.undo();
+    this.appendStaleMarkers(appender, timeMs);
+    if (bodyStored) this.appendMetadata(appender);
+    this.cache.finish(bodyStored);
+    const durationMs = clock.monotonicMs() - started;
+    this.lastScrapeMs = timeMs;
+    this.target.report(timeMs, durationMs, describe(failure, this.target.url));
+    if (failure !== undefined) this.env.logger.debug("Scrape failed", { target: this.target.url, err: failure });
+    this.appendReport(appender, timeMs, durationMs, result, bodyBytes, failure === undefined);
+    metrics.count(result);
+    this.warn(result);
+    appender.commit().catch((error: unknown) => {
+      metrics.commitFailures.inc();
+      this.env.logger.error("Scrape commit failed", { target: this.target.url, err: error });
+    });
+  }
+
+  private async fetch(): ReturnType<Scraper["scrape"]> {
+    const { clock, shutdown } = this.env;
+    const { timeoutMs } = this.settings;
+    const timeout = new AbortController();
+    const timer: Timer = clock.setTimeout(() => timeout.abort(new ScrapeError("context deadline exceeded")), timeoutMs);
+    try {
+      return await this.scraper.scrape(AbortSignal.any([timeout.signal, shutdown]));
+    } catch (error) {
+      throw timeout.signal.aborted ? (timeout.signal.reason as Error) : error;
+    } finally {
+      timer.cancel();
+    }
+  }
+
+  private appendStaleMarkers(appender: Appender, timeMs: number): void {
+    this.cache.forEachStale((ref) => {
+      try {
+        appender.appendStale(ref, REF_IS_KNOWN, timeMs);
+      } catch (error) {
+        // A series that the store has forgotten needs no marker.
+        if (!(error instanceof UnknownRefError)) throw error;
+      }
+    });
+  }
+
+  private appendMetadata(appender: Appender): void {
+    const { changedMetadata, metadata } = this.cache;
+    if (changedMetadata.size === 0) return;
+    for (const family of changedMetadata) {
+      const entry = metadata.get(family);
+      if (entry === undefined) continue;
+      appender.updateMetadata(family, { type: entry.type, help: entry.help, unit: entry.unit });
+    }
+    changedMetadata.clear();
+  }
+
+  private appendReport(
+    appender: Appender,
+    timeMs: number,
+    durationMs: number,
+    result: AppendResult,
+    bodyBytes: number,
+    healthy: boolean,
+  ): void {
+    const values = [healthy ? 1 : 0, durationMs / 1000, result.total, result.added, result.seriesAdded];
+    REPORT_METRICS.forEach((metric, i) => this.appendReportSample(appender, metric, timeMs, values[i]));
+    if (!this.settings.extraMetrics) return;
+    const extra = [this.settings.timeoutMs / 1000, this.settings.sampleLimit, bodyBytes];
+    EXTRA_REPORT_METRICS.forEach((metric, i) => this.appendReportSample(appender, metric, timeMs, extra[i]));
+  }
+
+  private appendReportSample(appender: Appender, metric: string, timeMs: number, value: number | undefined): void {
+    const put = (ref: number, labels: Labels): number =>
+      value === undefined ? appender.appendStale(ref, labels, timeMs) : appender.append(ref, labels, timeMs, value);
+    const ref = this.reportRefs.get(metric) ?? 0;
+    // A handful per scrape: their labels are made anew, so that a store which has forgotten them can begin again.
+    const outcome = put(ref, reportLabels(metric, this.target.labels));
+    if (outcome > 0) this.reportRefs.set(metric, outcome);
+    else if (outcome === AppendFailure.SeriesLimit) this.env.metrics.refusedSeries.inc();
+  }
+
+  // Scraping has stopped for good, or the target comes back within two intervals: then its new loop has stored
+  // samples by now, the markers are out of order and refused.
+  private async endOfRunStaleness(): Promise<void> {
+    if (this.lastScrapeMs === 0) return;
+    const { clock, shutdown, appendable } = this.env;
+    const { intervalMs } = this.settings;
+    const nextTick = intervalMs - ((clock.monotonicMs() - this.startMonotonic) % intervalMs);
+    await sleep(clock, nextTick, shutdown);
+    const staleTimeMs = Math.floor(clock.now());
+    await sleep(clock, intervalMs * 1.1, shutdown);
+    if (!this.markersAtEnd) return;
+    const appender = appendable.appender({ scrape: true });
+    this.appendStaleMarkers(appender, staleTimeMs);
+    this.cache.finish(false);
+    for (const metric of REPORT_METRICS) this.appendReportSample(appender, metric, staleTimeMs, undefined);
+    if (this.settings.extraMetrics) {
+      for (const metric of EXTRA_REPORT_METRICS) this.appendReportSample(appender, metric, staleTimeMs, undefined);
+    }
+    await appender.commit();
+  }
+
+  private warn(result: AppendResult): void {
+    const { logger } = this.env;
+    const target = this.target.url;
+    if (result.outOfOrder > 0) {
+      logger.warn("Error on ingesting out-of-order samples", { target, num_dropped: result.outOfOrder });
+    }
+    if (result.duplicates > 0) {
+      logger.warn("Error on ingesting samples with different value but same timestamp", {
+        target,
+        num_dropped: result.duplicates,
+      });
+    }
+    if (result.outOfBounds > 0) {
+      logger.warn("Error on ingesting samples that are too old or are too far into the future", {
+        target,
+        num_dropped: result.outOfBounds,
+      });
+    }
+    if (result.refusedSeries > 0) {
+      logger.warn("Error on ingesting new series: the memory budget is reached", {
+        target,
+        num_dropped: result.refusedSeries,
+      });
+    }
+    if (result.exemplarsOutOfOrder > 0) {
+      logger.warn("Error on ingesting out-of-order exemplars", { target, num_dropped: result.exemplarsOutOfOrder });
+    }
+  }
+}
+
+function describe(error: Error | undefined, url: string): string {
+  if (error === undefined) return "";
+  if (error instanceof ExpositionError && error.line > 0) return `${error.message} (line ${error.line} of ${url})`;
+  return error.message;
+}
+
+function isBug(error: unknown): boolean {
+  if (!(error instanceof Error)) return true;
+  if (error instanceof AppError || error instanceof ScrapeError) return false;
+  return (
+    error.message.startsWith("BUG:") ||
+    error instanceof TypeError ||
+    error instanceof RangeError ||
+    error instanceof ReferenceError
+  );
+}
