@@ -1,6 +1,6 @@
 import { Labels } from "@belfry/core/model";
 import { expect, test } from "vitest";
-import { fingerprint, hashLabels } from "./fingerprint.ts";
+import { fingerprint, hashLabels, hashName } from "./fingerprint.ts";
 import { SeriesTable } from "./series-table.ts";
 
 const copy = (_slot: number, pairs: readonly string[]): string[] => [...pairs];
@@ -20,30 +20,41 @@ test("[ST23] fingerprints are part of the storage format and never change", () =
     of(["käse", "🧀"]),
   ]).toMatchInlineSnapshot(`
     [
-      "581a4f7adfbac253",
-      "8b96bf153650cb4f",
-      "2c67acca4e7aa0ce",
-      "9d9a8ce9203f1d60",
-      "29b68f1936d09600",
-      "30584fa22fad3e69",
-      "5b672f70def1380f",
+      "3cd64f7adfbac253",
+      "c1d1bf153650cb4f",
+      "c1d1acca4e7aa0ce",
+      "c1d18ce9203f1d60",
+      "3cd68f1936d09600",
+      "3cd64fa22fad3e69",
+      "3cd62f70def1380f",
     ]
   `);
 });
 
 test("[ST23] fingerprints of similar label sets do not collide", () => {
   const seen = new Set<number>();
-  const halves = [new Set<number>(), new Set<number>()];
+  const middle = new Set<number>();
+  const low = new Set<number>();
   const count = 400_000;
+  const names = new Set<number>();
   for (let i = 0; i < count; i++) {
     hashLabels(["__name__", "m", "instance", `10.0.${i >> 8}.${i & 255}:9100`, "le", String(i % 13)]);
-    seen.add(fingerprint[0]! * 2 ** 21 + (fingerprint[1]! >>> 11));
-    halves[0]!.add(fingerprint[0]!);
-    halves[1]!.add(fingerprint[1]!);
+    const [x, y] = fingerprint as unknown as [number, number];
+    names.add(x >>> 16);
+    seen.add((x & 0xffff) * 2 ** 32 + y);
+    middle.add(((x & 0xffff) * 65536 + (y & 0xffff)) | 0);
+    low.add(y);
   }
+  expect([...names]).toEqual([hashName("m")]);
   expect(seen.size).toBe(count);
   // A random 32-bit hash would have about 18.6 collisions (n^2 / 2^33).
-  for (const half of halves) expect(count - half.size).toBeLessThan(45);
+  for (const half of [middle, low]) expect(count - half.size).toBeLessThan(45);
+});
+
+test("[ST23] names spread over their 16 bits", () => {
+  const hashes = new Set(Array.from({ length: 2000 }, (_, i) => hashName(`metric_${i}_total`)));
+  // 2,000 of 65,536 places: about 30 collisions.
+  expect(hashes.size).toBeGreaterThan(1940);
 });
 
 test("[ST23] two label sets with one fingerprint are two series with two ids", () => {

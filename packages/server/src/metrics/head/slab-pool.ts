@@ -4,7 +4,9 @@
 //
 //   slab (one ArrayBuffer)   [ block 0 | block 1 | ... | block 255 ]     block id = slab * 256 + position
 
-/** CHUNK_SAMPLES is the most samples of one chunk, as in Prometheus. Past it the encodings gain under 2 % (bench/head-memory.ts). */
+// As in Prometheus: half an hour at 15 s. Its row in the chunk table is 0.2 bytes per sample; a longer chunk would
+// save a part of that and be freed later and widened more often.
+/** CHUNK_SAMPLES is the most samples of one chunk. */
 export const CHUNK_SAMPLES = 120;
 
 // 256 blocks make slabs of 30 kB (1-byte) to 245 kB (8-byte): large enough that their headers vanish, small
