@@ -65,7 +65,7 @@ function encodeSpans(indices: Int32Array, n: number): Span[] {
 }
 
 /** sameSpans tells whether two span lists are literally the same. */
-function sameSpans(a: readonly Span[], b: readonly Span[]): boolean {
+export function sameSpans(a: readonly Span[], b: readonly Span[]): boolean {
   if (a.length !== b.length) return false;
   for (let i = 0; i < a.length; i++) if (a[i].offset !== b[i].offset || a[i].length !== b[i].length) return false;
   return true;

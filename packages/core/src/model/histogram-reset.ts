@@ -1,6 +1,6 @@
 import { CounterResetHint, CUSTOM_BUCKETS_SCHEMA, customBoundsMatch, type Histogram, type Span } from "./histogram.ts";
 import { exponentialBound } from "./histogram-bounds.ts";
-import { targetIndex } from "./histogram-layout.ts";
+import { sameSpans, targetIndex } from "./histogram-layout.ts";
 import { widenZero } from "./histogram-zero.ts";
 
 /**
@@ -100,6 +100,11 @@ function bucketFell(
   previousSpans: readonly Span[],
   previousBuckets: Float64Array,
 ): boolean {
+  // Fast path: nothing to merge and nothing to skip, and the same buckets.
+  if (h.schema === previous.schema && h.zeroThreshold === previous.zeroThreshold && sameSpans(spans, previousSpans)) {
+    for (let i = 0; i < previousBuckets.length; i++) if (buckets[i] < previousBuckets[i]) return true;
+    return false;
+  }
   const now = new MergedSide(spans, buckets, h.schema, h.schema, h.zeroThreshold);
   const before = new MergedSide(previousSpans, previousBuckets, previous.schema, h.schema, h.zeroThreshold);
   let more = now.next();
