@@ -53,6 +53,8 @@ export interface NumberLiteral {
   value: number;
   /** duration is true when the literal was written as a duration (`5m`). */
   duration: boolean;
+  /** wrapped is set on a literal written in parentheses inside a duration expression. */
+  wrapped?: boolean;
   pos: PositionRange;
 }
 

@@ -1,0 +1,1 @@
+export { DurationError, formatDuration, parseDuration, parseSignedDuration } from "./duration.ts";
