@@ -117,7 +117,7 @@ export abstract class LineParser implements ExpositionParser {
 
   load(bytes: Uint8Array, length: number): void {
     let own = bytes;
-    if (bytes.length < length + 1) {
+    if (bytes.length < length + SLACK_BYTES) {
       own = new Uint8Array(length + SLACK_BYTES);
       own.set(bytes.subarray(0, length));
     }

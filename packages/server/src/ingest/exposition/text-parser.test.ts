@@ -1,28 +1,12 @@
 import { describe, expect, test } from "vitest";
 import { ExpositionError } from "./exposition-error.ts";
 import { LineCache } from "./line-cache.ts";
-import { Entry, type ExpositionParser } from "./parser.ts";
+import { Entry } from "./parser.ts";
+import { readEntries as read } from "./read-entries.ts";
 import { TextParser } from "./text-parser.ts";
 
 function bytes(text: string): Uint8Array {
   return Buffer.from(text, "utf8");
-}
-
-/** read lists what a parser finds, one line per entry. */
-export function read(parser: ExpositionParser, body: Uint8Array): string[] {
-  const out: string[] = [];
-  parser.load(body, body.length);
-  for (;;) {
-    const entry = parser.next();
-    if (entry === Entry.End) return out;
-    if (entry === Entry.Help) out.push(`help ${parser.family}: ${parser.text}`);
-    else if (entry === Entry.Type) out.push(`type ${parser.family}: ${parser.type}`);
-    else if (entry === Entry.Unit) out.push(`unit ${parser.family}: ${parser.text}`);
-    else {
-      const time = parser.hasTime ? ` @${parser.timeMs}` : "";
-      out.push(`${parser.labels().toString()} ${parser.value}${time}`);
-    }
-  }
 }
 
 function failure(body: string | Uint8Array): string {

@@ -65,7 +65,9 @@ export class TextParser extends LineParser {
           this.offsets.push(-1, -1);
           this.labelPairs();
           const end = this.at;
-          this.suffix(this.token());
+          const next = this.token();
+          if (this.offsets[0] === -1) throw this.whileParsing("metric name not set");
+          this.suffix(next);
           this.remember(start, end);
           return Entry.Series;
         }
@@ -191,7 +193,6 @@ export class TextParser extends LineParser {
 
   // suffix reads value, timestamp and line end, beginning with the given token.
   private suffix(token: Token): void {
-    if (this.offsets[0] === -1) throw this.whileParsing("metric name not set");
     if (token !== Token.Value) throw this.unexpected("expected value after metric", token);
     const { bytes } = this;
     try {

@@ -5,6 +5,7 @@ import {
   type ExpositionFormat,
   type ExpositionParser,
   ExpositionError,
+  OpenMetricsParser,
   type ParserOptions,
   TextParser,
 } from "../exposition/index.ts";
@@ -49,6 +50,8 @@ export class ParserSet {
     switch (format) {
       case "text":
         return new TextParser(table.lines, this.settings);
+      case "openmetrics":
+        return new OpenMetricsParser(table.lines, this.settings);
       default:
         throw new ExpositionError(`format ${format} is not supported`, 0);
     }

@@ -89,5 +89,5 @@ export function checkLabelLimits(labels: Labels, limits: LabelLimits): string | 
 
 // Errors show the first 50 characters.
 function head(text: string): string {
-  return text.length <= 50 ? text : [...text.slice(0, 100)].slice(0, 50).join("");
+  return text.length <= 50 ? text : Array.from(text.slice(0, 100)).slice(0, 50).join("");
 }
