@@ -2,23 +2,17 @@
 // added to their group as they stream by and need not be kept (quantile is the exception). What a group has
 // seen at a step is a bit set; the bits and sums of all groups lie in flat arrays, cell `group * steps + step`.
 import {
-  addHistogram,
   compactHistogram,
-  copyHistogram,
-  CounterResetHint,
-  divideHistogram,
   EMPTY_LABELS,
   type Histogram,
-  HistogramAddFlags,
-  histogramsCompatible,
   kahanError,
   type Labels,
   METRIC_NAME,
-  subtractHistogram,
 } from "@belfry/core/model";
 import type { AggregateExpr } from "@belfry/core/promql";
 import { evalCountValues } from "./count-values.ts";
 import type { Evaluator } from "./evaluator.ts";
+import { HistogramSum } from "./histogram-sums.ts";
 import { METADATA_LABELS } from "./metadata-labels.ts";
 import type { AggregatePlan } from "./plan.ts";
 import { quantile } from "./quantile.ts";
@@ -114,9 +108,7 @@ const SEEN = 1;
 const HAS_FLOAT = 2;
 const HAS_HISTOGRAM = 4;
 const INCOMPATIBLE = 8;
-const RESET_SEEN = 16;
-const NOT_RESET_SEEN = 32;
-const INCREMENTAL = 64;
+const INCREMENTAL = 16;
 
 abstract class Accumulator {
   protected readonly ev: Evaluator;
@@ -124,7 +116,6 @@ abstract class Accumulator {
   protected readonly steps: number;
   protected bits = new Uint8Array(0);
   private groups = 0;
-  private charged = 0;
 
   constructor(ev: Evaluator, plan: AggregatePlan) {
     this.ev = ev;
@@ -135,11 +126,10 @@ abstract class Accumulator {
   /** ensure makes room for `groups` groups. */
   ensure(groups: number): void {
     if (groups <= this.groups) return;
-    const wanted = Math.max(groups, this.groups * 2, Math.min(64, Math.ceil(4096 / this.steps)));
-    const cells = wanted * this.steps;
-    this.ev.state.budget.charge(cells - this.charged);
-    this.charged = cells;
-    this.groups = wanted;
+    this.ev.state.budget.charge((groups - this.groups) * this.steps);
+    this.groups = groups;
+    const cells = Math.max(groups, Math.floor((this.bits.length / this.steps) * 1.5), 8) * this.steps;
+    if (groups * this.steps <= this.bits.length) return;
     const bits = new Uint8Array(cells);
     bits.set(this.bits);
     this.bits = bits;
@@ -147,7 +137,7 @@ abstract class Accumulator {
   }
 
   release(): void {
-    this.ev.state.budget.release(this.charged);
+    this.ev.state.budget.release(this.groups * this.steps);
   }
 
   protected abstract grow(cells: number): void;
@@ -317,8 +307,10 @@ class SumAccumulator extends Accumulator {
   /** counts and means are for avg only. */
   private counts: Float64Array = new Float64Array(0);
   private means: Float64Array = new Float64Array(0);
+  /** full marks groups with a float and no histogram in every cell. */
+  private readonly full: boolean[] = [];
   private readonly isAvg: boolean;
-  private readonly histograms = new Map<number, Histogram>();
+  private readonly histograms = new Map<number, HistogramSum>();
 
   constructor(ev: Evaluator, plan: AggregatePlan) {
     super(ev, plan);
@@ -340,10 +332,34 @@ class SumAccumulator extends Accumulator {
     else this.addToSum(group, row);
   }
 
+  // Fast path: the group has seen floats only, at every step, and so has the row.
+  private addFullRow(at: number, row: Row): void {
+    const { sums, errors, steps } = this;
+    const { values, base } = row;
+    for (let s = 0; s < steps; s++) {
+      const value = values[base + s]!;
+      const sum = sums[at + s]!;
+      const total = sum + value;
+      // NaN unless finite; then the error must not matter any more.
+      if (total - total !== 0) errors[at + s] = 0;
+      else if (Math.abs(sum) >= Math.abs(value)) errors[at + s]! += sum - total + value;
+      else errors[at + s]! += value - total + sum;
+      sums[at + s] = total;
+    }
+  }
+
   private addToSum(group: number, row: Row): void {
     const { bits, sums, errors } = this;
     const { present, values, base, to } = row;
     const at = group * this.steps;
+    if (row.count === this.steps) {
+      if (this.full[group] === true) {
+        this.addFullRow(at, row);
+        return;
+      }
+      // After this row every cell has a float; a group with histograms never becomes full.
+      if (this.histograms.size === 0) this.full[group] = true;
+    }
     for (let s = row.from; s < to; s++) {
       if (present[base + s] === ABSENT) continue;
       const value = values[base + s]!;
@@ -429,34 +445,20 @@ class SumAccumulator extends Accumulator {
 
   private addHistogram(cell: number, histogram: Histogram, labels: Labels): void {
     const { bits } = this;
-    const known = this.histograms.get(cell);
-    const first = bits[cell] === 0;
-    if (first) {
-      bits[cell] = SEEN | HAS_HISTOGRAM | hintBit(histogram);
-      this.histograms.set(cell, copyHistogram(histogram));
-      if (this.isAvg) this.counts[cell] = 1;
+    this.full.length = 0;
+    if (bits[cell] === 0) {
+      bits[cell] = SEEN | HAS_HISTOGRAM;
+      this.histograms.set(cell, new HistogramSum(histogram, this.isAvg));
       return;
     }
-    bits[cell] |= HAS_HISTOGRAM;
-    if (this.isAvg) this.counts[cell]! += 1;
+    bits[cell]! |= HAS_HISTOGRAM;
+    const sum = this.histograms.get(cell);
     // Without a histogram so far the group has floats, and no result anyway.
-    if (known === undefined) return;
-    bits[cell] |= hintBit(histogram);
-    if (!histogramsCompatible(known, histogram)) {
-      bits[cell] |= INCOMPATIBLE;
-      this.ev.state.annotations.mixedExponentialCustomHistograms(labels.metricName, this.plan.inner.expr.pos);
-      return;
-    }
-    let flags: number;
-    if (this.isAvg) {
-      const count = this.counts[cell]!;
-      const toAdd = divideHistogram(copyHistogram(histogram), count);
-      flags = subtractHistogram(toAdd, divideHistogram(copyHistogram(known), count));
-      flags |= addHistogram(known, toAdd);
-    } else flags = addHistogram(known, histogram);
-    if (flags & HistogramAddFlags.BoundsReconciled) {
-      this.ev.state.annotations.mismatchedCustomBuckets("aggregation", this.plan.inner.expr.pos);
-    }
+    if (sum === undefined) return;
+    sum.add(histogram);
+    if (!sum.incompatible) return;
+    bits[cell]! |= INCOMPATIBLE;
+    this.ev.state.annotations.mixedExponentialCustomHistograms(labels.metricName, this.plan.inner.expr.pos);
   }
 
   finish(group: number, out: Row): number {
@@ -492,16 +494,11 @@ class SumAccumulator extends Accumulator {
       return undefined;
     }
     if ((seen & INCOMPATIBLE) !== 0) return undefined;
-    if ((seen & RESET_SEEN) !== 0 && (seen & NOT_RESET_SEEN) !== 0)
-      annotations.counterResetCollision("aggregation", pos);
-    return compactHistogram(this.histograms.get(cell)!);
+    const sum = this.histograms.get(cell)!;
+    if (sum.collision) annotations.counterResetCollision("aggregation", pos);
+    if (sum.reconciled) annotations.mismatchedCustomBuckets("aggregation", pos);
+    return compactHistogram(sum.result());
   }
-}
-
-function hintBit(histogram: Histogram): number {
-  if (histogram.counterResetHint === CounterResetHint.Reset) return RESET_SEEN;
-  if (histogram.counterResetHint === CounterResetHint.NotReset) return NOT_RESET_SEEN;
-  return 0;
 }
 
 async function evalQuantile(ev: Evaluator, plan: AggregatePlan, sink: RowSink): Promise<void> {

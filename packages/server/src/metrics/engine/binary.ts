@@ -5,7 +5,7 @@
 // combined. Where rows of one signature take turns over time, the steps are gone through one by one, exactly
 // as the definition of the operators does; duplicates that matter are found there, at the first step where
 // they meet.
-import { EMPTY_LABELS, type Labels, LabelsBuilder, METRIC_NAME } from "@belfry/core/model";
+import { compareLabels, EMPTY_LABELS, type Labels, LabelsBuilder, METRIC_NAME } from "@belfry/core/model";
 import type { BinaryOperator, VectorMatching } from "@belfry/core/promql";
 import { bug } from "../../lib/errors.ts";
 import {
@@ -476,9 +476,10 @@ class VectorOperation {
   ): Promise<void> {
     const { ev, matching, result, swapped } = this;
     const { steps } = ev.frame;
-    // Fill values are named after the sides of the text; `many` may be the right one.
-    const fillMany = swapped ? matching.fillRhs : matching.fillLhs;
-    const fillOne = swapped ? matching.fillLhs : matching.fillRhs;
+    // As upstream has it, the fill values stay with the sides after these were swapped: with group_right,
+    // fill_left stands in for missing series of the many side, which is written on the right.
+    const fillMany = matching.fillLhs;
+    const fillOne = matching.fillRhs;
     const oneAt = new Int32Array(signatures);
     const matched = new Uint8Array(signatures);
     const outputs = new OutputRows(steps);
@@ -560,9 +561,10 @@ class VectorOperation {
 
   private duplicate(row: Row, earlier: Row): never {
     const side = this.swapped ? "left" : "right";
+    const [first, second] = [row.labels, earlier.labels].sort(compareLabels) as [Labels, Labels];
     throw executionError(
       `found duplicate series for the match group ${this.matchLabels(row.labels).toString()} on the ${side} hand-side of the operation: ` +
-        `[${row.labels.toString()}, ${earlier.labels.toString()}];many-to-many matching not allowed: matching labels must be unique on one side`,
+        `[${first.toString()}, ${second.toString()}];many-to-many matching not allowed: matching labels must be unique on one side`,
     );
   }
 }

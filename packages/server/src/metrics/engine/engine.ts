@@ -66,9 +66,9 @@ export class Engine {
     };
     this.parserOptions = {
       experimentalFunctions: features.has("promql-experimental-functions"),
-      durationExpr: features.has("promql-duration-expr"),
+      durationExpressions: features.has("promql-duration-expr"),
       extendedRangeSelectors: features.has("promql-extended-range-selectors"),
-      fillModifiers: features.has("promql-binop-fill-modifiers"),
+      binopFillModifiers: features.has("promql-binop-fill-modifiers"),
     };
   }
 

@@ -68,7 +68,7 @@ export async function evalHistogramQuantile(ev: Evaluator, plan: CallPlan, sink:
   remarkOnQuantiles(ev, quantiles, plan.args[0]!.expr.pos);
   const input = await HistogramInput.read(ev, plan.args[1]!);
   const forward = ev.droppingNames(plan.args[1]!, sink);
-  await input.quantiles(quantiles, plan.args[0]!.expr.pos, plan.args[1]!.expr.pos, forward, undefined);
+  await input.quantiles(quantiles, plan.args[1]!.expr.pos, forward, undefined);
   input.release();
 }
 
@@ -85,7 +85,7 @@ export async function evalHistogramQuantiles(ev: Evaluator, plan: CallPlan, sink
   const pos = plan.args[0]!.expr.pos;
   const input = await HistogramInput.read(ev, plan.args[0]!);
   const forward = ev.droppingNames(plan.args[0]!, sink);
-  for (const values of quantiles) await input.quantiles(values, pos, pos, forward, label);
+  for (const values of quantiles) await input.quantiles(values, pos, forward, label);
   input.release();
 }
 
@@ -95,7 +95,7 @@ export async function evalHistogramFraction(ev: Evaluator, plan: CallPlan, sink:
   const upper = await ev.scalar(plan.args[1]!);
   const input = await HistogramInput.read(ev, plan.args[2]!);
   const forward = ev.droppingNames(plan.args[2]!, sink);
-  await input.fractions(lower, upper, plan.args[0]!.expr.pos, forward);
+  await input.fractions(lower, upper, plan.args[2]!.expr.pos, forward);
   input.release();
 }
 
@@ -209,8 +209,7 @@ class HistogramInput {
 
   async quantiles(
     quantiles: Float64Array,
-    nativePos: PositionRange,
-    classicPos: PositionRange,
+    pos: PositionRange,
     sink: RowSink,
     label: string | undefined,
   ): Promise<void> {
@@ -222,8 +221,8 @@ class HistogramInput {
         out.present[s] = ABSENT;
         if (row.kind(s) !== HISTOGRAM) continue;
         const { value, nan } = histogramQuantile(quantiles[s]!, row.histograms![s]!);
-        if (nan === NaNObservations.Result) annotations.quantileNaNResult(this.nameOf(row.labels), nativePos);
-        else if (nan === NaNObservations.Skew) annotations.quantileNaNSkew(this.nameOf(row.labels), nativePos);
+        if (nan === NaNObservations.Result) annotations.quantileNaNResult(this.nameOf(row.labels), pos);
+        else if (nan === NaNObservations.Skew) annotations.quantileNaNSkew(this.nameOf(row.labels), pos);
         out.values[s] = value;
         out.present[s] = FLOAT;
         out.count++;
@@ -243,7 +242,7 @@ class HistogramInput {
         if (buckets.forcedMonotonic) {
           annotations.forcedMonotonicity(
             this.nameOf(group.labels),
-            classicPos,
+            pos,
             ev.timeMs(s),
             buckets.minBucket,
             buckets.maxBucket,

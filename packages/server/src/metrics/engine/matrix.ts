@@ -25,18 +25,22 @@ async function selectRange(ev: Evaluator, plan: RangePlan): Promise<MatrixSeries
   const { selector, rangeMs } = plan;
   const { state } = ev;
   const extended = selector.anchored || selector.smoothed;
-  const windows = new RangeWindows(ev.frame, false);
-  const series: MatrixSeries[] = [];
-  const endMs = (selector.atMs ?? ev.frame.startMs) - selector.offsetMs;
-  for (const selected of selector.series) {
-    windows.load(selected, selector.hints.startMs, selector.hints.endMs);
-    windows.place({
+  const windows = new RangeWindows(
+    ev.frame,
+    {
       rangeMs,
       offsetMs: selector.offsetMs,
       atMs: selector.atMs,
       beforeMs: extended ? state.lookbackMs : 0,
       afterMs: selector.smoothed ? state.lookbackMs : 0,
-    });
+    },
+    false,
+  );
+  const series: MatrixSeries[] = [];
+  const endMs = (selector.atMs ?? ev.frame.startMs) - selector.offsetMs;
+  for (const selected of selector.series) {
+    windows.load(selected, selector.hints.startMs, selector.hints.endMs);
+    windows.place();
     if (state.due(windows.size)) await state.breathe();
     const merged = mergeKinds(windows);
     if (merged.times.length === 0) continue;

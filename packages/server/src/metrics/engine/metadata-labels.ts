@@ -27,8 +27,14 @@ export function sameMetadata(series: readonly SelectedSeries[]): boolean {
   const name = first.get(METRIC_NAME);
   const type = first.get(TYPE_LABEL);
   const unit = first.get(UNIT_LABEL);
+  const plain = type === "" && unit === "";
   for (let i = 1; i < series.length; i++) {
     const labels = series[i]!.labels;
+    // Fast path: the name comes first and the next label is an ordinary one, so there is no type or unit.
+    const { pairs } = labels;
+    if (plain && pairs[0] === METRIC_NAME && pairs[1] === name && (pairs.length === 2 || pairs[2]! > "__unit__")) {
+      continue;
+    }
     if (labels.get(METRIC_NAME) !== name) return false;
     if (labels.get(TYPE_LABEL) !== type || labels.get(UNIT_LABEL) !== unit) return false;
   }

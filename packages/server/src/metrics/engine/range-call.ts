@@ -22,7 +22,7 @@ import {
 } from "./over-time.ts";
 import type { CallPlan, RangePlan, SubqueryPlan } from "./plan.ts";
 import { executionError } from "./query-error.ts";
-import { extrapolatedRate } from "./rate.ts";
+import { extrapolatedRate, RateGeometry } from "./rate.ts";
 import { rateWithHistograms, rateWithStartTimes } from "./rate-histograms.ts";
 import {
   changes,
@@ -55,6 +55,8 @@ export interface RangeCall {
   firstEndMs: number;
   stepMs: number;
   rangeMs: number;
+  /** geometry is kept for rate() between series with the same times. */
+  geometry: RateGeometry;
   /** extended is set for anchored and smoothed selectors. */
   extended: "anchored" | "smoothed" | undefined;
 }
@@ -73,7 +75,7 @@ function rate(call: RangeCall): number {
   if (call.extended !== undefined) return extendedRate(call, kind);
   if (windows.hn > 0) return rateWithHistograms(call, kind);
   if (windows.starts !== null) return rateWithStartTimes(call, kind);
-  return extrapolatedRate(windows, row, call, kind);
+  return extrapolatedRate(windows, row, call, kind, call.geometry);
 }
 
 // For functions of floats histograms in the window are ignored, with a remark where there were floats too.
@@ -192,13 +194,14 @@ export async function evalRangeCall(ev: Evaluator, plan: CallPlan, at: number, s
   const call: RangeCall = {
     ev,
     plan,
-    windows: new RangeWindows(frame, ev.state.features.useStartTimestamps && arg.kind === "range"),
+    windows: new RangeWindows(frame, shape, ev.state.features.useStartTimestamps && arg.kind === "range"),
     row: scratchRow(EMPTY_LABELS, frame.steps),
     params,
     labels: EMPTY_LABELS,
     firstEndMs: (shape.atMs ?? frame.startMs) - shape.offsetMs,
     stepMs: shape.atMs === undefined ? frame.stepMs : 0,
     rangeMs: arg.rangeMs,
+    geometry: new RateGeometry(),
     extended,
   };
   const output = plan.func === "absent_over_time" ? new AbsentOverTime(ev, arg) : new RangeOutput(ev, plan, arg, sink);
@@ -206,11 +209,11 @@ export async function evalRangeCall(ev: Evaluator, plan: CallPlan, at: number, s
   let charged = 0;
   const evaluate = (): void => {
     const { windows, row } = call;
-    budget.charge(windows.size - charged);
-    charged = windows.size;
-    if (charged === 0) return;
-    windows.place(shape);
-    countWindows(ev, windows);
+    if (windows.size === 0) return;
+    windows.place();
+    const held = countWindows(ev, windows);
+    budget.charge(held - charged);
+    charged = held;
     row.histograms = null;
     row.drop = false;
     row.labels = call.labels;
@@ -223,7 +226,7 @@ export async function evalRangeCall(ev: Evaluator, plan: CallPlan, at: number, s
       call.windows.load(series, startMs, endMs);
       call.labels = series.labels;
       evaluate();
-      if (ev.state.due(charged + frame.steps)) await ev.state.breathe();
+      if (ev.state.due(call.windows.size + frame.steps)) await ev.state.breathe();
     }
   } else {
     const inner = ev.subquery(arg);
@@ -254,21 +257,22 @@ function extension(arg: RangePlan, func: string): RangeCall["extended"] {
   return undefined;
 }
 
-function countWindows(ev: Evaluator, windows: RangeWindows): void {
-  const { lo, hi } = windows;
+// countWindows counts the samples in all windows and returns the size of the largest one.
+function countWindows(ev: Evaluator, windows: RangeWindows): number {
   const { samples } = ev;
   const steps = ev.frame.steps;
-  if (samples.perStep === null) {
-    let total = 0;
-    for (let s = 0; s < steps; s++) total += hi[s]! - lo[s]!;
-    samples.total += total;
-  } else {
-    for (let s = 0; s < steps; s++) samples.add(s, hi[s]! - lo[s]!);
-  }
-  if (windows.hn === 0) return;
+  if (samples.perStep === null) samples.total += windows.total;
+  else for (let s = 0; s < steps; s++) samples.add(s, windows.hi[s]! - windows.lo[s]!);
+  if (windows.hn === 0) return windows.largest;
   const before = new Float64Array(windows.hn + 1);
   for (let i = 0; i < windows.hn; i++) before[i + 1] = before[i]! + histogramSamples(windows.histograms[i]!);
-  for (let s = 0; s < steps; s++) samples.add(s, before[windows.hhi[s]!]! - before[windows.hlo[s]!]!);
+  let largestHistograms = 0;
+  for (let s = 0; s < steps; s++) {
+    const size = before[windows.hhi[s]!]! - before[windows.hlo[s]!]!;
+    samples.add(s, size);
+    if (size > largestHistograms) largestHistograms = size;
+  }
+  return windows.largest + largestHistograms;
 }
 
 /** RangeOutput names the results and hands them on. */

@@ -1,21 +1,18 @@
 // Functions over ranges that treat floats and histograms alike or side by side: counting, first and last, changes
 // and resets, instant rates, sums and averages of histograms.
 import {
-  addHistogram,
   compactHistogram,
   copyHistogram,
   CounterResetHint,
   detectReset,
   divideHistogram,
-  hasOverflow,
   type Histogram,
   HistogramAddFlags,
   histogramsCompatible,
   histogramsEqual,
-  kahanAddHistogram,
-  multiplyHistogram,
   subtractHistogram,
 } from "@belfry/core/model";
+import { HistogramSum } from "./histogram-sums.ts";
 import { rangePos, type RangeCall } from "./range-call.ts";
 import { isStartTimeReset } from "./rate-histograms.ts";
 import { ABSENT, FLOAT, HISTOGRAM } from "./row.ts";
@@ -348,110 +345,28 @@ function instantDeltaMixed(call: RangeCall, step: number, isRate: boolean): bool
   return true;
 }
 
-/** HistogramWindow goes over the histograms of a window for a sum or an average, and remembers what to remark. */
-class HistogramWindow {
-  incompatible = false;
-  private resetSeen = false;
-  private notResetSeen = false;
-  private reconciled = false;
-  private readonly call: RangeCall;
-
-  constructor(call: RangeCall) {
-    this.call = call;
-  }
-
-  see(histogram: Histogram): void {
-    if (histogram.counterResetHint === CounterResetHint.Reset) this.resetSeen = true;
-    else if (histogram.counterResetHint === CounterResetHint.NotReset) this.notResetSeen = true;
-  }
-
-  /** add is a compensated sum; the compensation is undefined after the histograms proved incompatible. */
-  add(sum: Histogram, histogram: Histogram, compensation: Histogram | undefined): Histogram | undefined {
-    if (!histogramsCompatible(sum, histogram)) {
-      this.incompatible = true;
-      return undefined;
-    }
-    const result = kahanAddHistogram(sum, histogram, compensation);
-    if (result.flags & HistogramAddFlags.BoundsReconciled) this.reconciled = true;
-    return result.compensation;
-  }
-
-  /** finish makes the remarks and stores the result. */
-  finish(step: number, result: Histogram): void {
-    const { annotations } = this.call.ev.state;
-    const pos = rangePos(this.call);
-    if (this.incompatible) {
-      annotations.mixedExponentialCustomHistograms(this.call.labels.metricName, pos);
-      return;
-    }
-    if (this.resetSeen && this.notResetSeen) annotations.counterResetCollision("aggregation", pos);
-    if (this.reconciled) annotations.mismatchedCustomBuckets("aggregation", pos);
-    this.call.row.present[step] = HISTOGRAM;
-    (this.call.row.histograms ??= [])[step] = result;
-  }
-}
-
 /** histogramSum is sum_over_time of the histograms of a window that has at least one. */
 export function histogramSum(call: RangeCall, step: number): void {
-  const { histograms, hlo, hhi } = call.windows;
-  const window = new HistogramWindow(call);
-  const sum = copyHistogram(histograms[hlo[step]!]!);
-  window.see(sum);
-  let compensation: Histogram | undefined;
-  for (let i = hlo[step]! + 1; i < hhi[step]! && !window.incompatible; i++) {
-    window.see(histograms[i]!);
-    compensation = window.add(sum, histograms[i]!, compensation);
-  }
-  if (compensation !== undefined) addHistogram(sum, compensation);
-  window.finish(step, sum);
+  reduceHistograms(call, step, false);
 }
 
 /** histogramAverage is avg_over_time of the histograms of a window that has at least one. */
 export function histogramAverage(call: RangeCall, step: number): void {
+  reduceHistograms(call, step, true);
+}
+
+function reduceHistograms(call: RangeCall, step: number, isAvg: boolean): void {
   const { histograms, hlo, hhi } = call.windows;
-  const window = new HistogramWindow(call);
-  const from = hlo[step]!;
-  const to = hhi[step]!;
-  let sum = copyHistogram(histograms[from]!);
-  window.see(sum);
-  let compensation: Histogram | undefined;
-  let mean: Histogram | undefined;
-  for (let i = from + 1; i < to && !window.incompatible; i++) {
-    const histogram = histograms[i]!;
-    const count = i - from + 1;
-    window.see(histogram);
-    if (mean === undefined) {
-      const nextSum = copyHistogram(sum);
-      const nextCompensation = window.add(
-        nextSum,
-        histogram,
-        compensation === undefined ? undefined : copyHistogram(compensation),
-      );
-      if (window.incompatible) break;
-      if (!hasOverflow(nextSum)) {
-        sum = nextSum;
-        compensation = nextCompensation;
-        continue;
-      }
-      // The sum would overflow: go on with a running mean.
-      mean = divideHistogram(copyHistogram(sum), count - 1);
-      if (compensation !== undefined) divideHistogram(compensation, count - 1);
-    }
-    const q = (count - 1) / count;
-    if (compensation !== undefined) multiplyHistogram(compensation, q);
-    compensation = window.add(
-      multiplyHistogram(mean, q),
-      divideHistogram(copyHistogram(histogram), count),
-      compensation,
-    );
-  }
-  if (mean !== undefined) {
-    if (compensation !== undefined) addHistogram(mean, compensation);
-    window.finish(step, mean);
+  const { annotations } = call.ev.state;
+  const pos = rangePos(call);
+  const sum = new HistogramSum(histograms[hlo[step]!]!, isAvg);
+  for (let i = hlo[step]! + 1; i < hhi[step]!; i++) sum.add(histograms[i]!);
+  if (sum.incompatible) {
+    annotations.mixedExponentialCustomHistograms(call.labels.metricName, pos);
     return;
   }
-  const total = to - from;
-  divideHistogram(sum, total);
-  if (compensation !== undefined) addHistogram(sum, divideHistogram(compensation, total));
-  window.finish(step, sum);
+  if (sum.collision) annotations.counterResetCollision("aggregation", pos);
+  if (sum.reconciled) annotations.mismatchedCustomBuckets("aggregation", pos);
+  call.row.present[step] = HISTOGRAM;
+  (call.row.histograms ??= [])[step] = sum.result();
 }

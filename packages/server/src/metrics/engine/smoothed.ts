@@ -20,12 +20,13 @@ import { RangeWindows } from "./windows.ts";
 /** smoothSeries evaluates a smoothed instant selector, filling `row` for each series. */
 export async function smoothSeries(ev: Evaluator, plan: SelectorPlan, row: Row, sink: RowSink): Promise<void> {
   const { frame, state } = ev;
-  const windows = new RangeWindows(frame, false);
   const lookback = state.lookbackMs;
+  const { offsetMs, atMs } = plan;
+  const windows = new RangeWindows(frame, { rangeMs: 0, offsetMs, atMs, beforeMs: lookback, afterMs: lookback }, false);
   const { startMs, endMs } = plan.hints;
   for (const series of plan.series) {
     windows.load(series, startMs, endMs);
-    windows.place({ rangeMs: 0, offsetMs: plan.offsetMs, atMs: plan.atMs, beforeMs: lookback, afterMs: lookback });
+    windows.place();
     row.labels = series.labels;
     row.drop = false;
     row.histograms = null;

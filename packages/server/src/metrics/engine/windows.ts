@@ -3,7 +3,7 @@
 // serves all series of a selector in turn; nothing is allocated per series once it has grown.
 //
 // Windows are open on the left: a sample at exactly `end - range` is not inside.
-import { type Histogram, isStaleNaN, SampleBuffer } from "@belfry/core/model";
+import { CounterResetHint, type Histogram, isStaleNaN, SampleBuffer } from "@belfry/core/model";
 import type { SelectedSeries } from "../queryable.ts";
 import { FLOAT, type Frame, HISTOGRAM, type Row } from "./row.ts";
 
@@ -38,12 +38,23 @@ export class RangeWindows {
   readonly hlo: Int32Array;
   readonly hhi: Int32Array;
 
+  /** version changes whenever windows or sample times do; what depends on times only can be kept while it stays. */
+  version = 0;
+  /** total is the number of floats in all windows, largest that in the largest one. */
+  total = 0;
+  largest = 0;
+
   private readonly buffer = new SampleBuffer();
   private readonly frame: Frame;
+  private readonly shape: WindowShape;
   private readonly useStarts: boolean;
+  // The times that lo and hi belong to; -1 for none.
+  private placedTimes = new Float64Array(0);
+  private placed = -1;
 
-  constructor(frame: Frame, useStarts: boolean) {
+  constructor(frame: Frame, shape: WindowShape, useStarts: boolean) {
     this.frame = frame;
+    this.shape = shape;
     this.useStarts = useStarts;
     this.lo = new Int32Array(frame.steps);
     this.hi = new Int32Array(frame.steps);
@@ -72,11 +83,9 @@ export class RangeWindows {
       this.split();
       return;
     }
-    const values = buffer.values;
-    for (let i = 0, n = buffer.length; i < n; i++) {
-      const value = values[i]!;
-      // Fast path: only a NaN can be a staleness marker.
-      if (value !== value && isStaleNaN(buffer.words, i)) {
+    if (!mayHoldNaN(buffer.values, buffer.length)) return;
+    for (let i = 0; i < buffer.length; i++) {
+      if (isStaleNaN(buffer.words, i)) {
         this.removeStale(i);
         return;
       }
@@ -103,7 +112,7 @@ export class RangeWindows {
         n++;
       } else if (kind === HISTOGRAM) {
         this.histogramTimes.push(frame.startMs + step * frame.stepMs);
-        this.histograms.push(row.histograms![step]!);
+        this.histograms.push(withoutResetHint(row.histograms![step]!));
       }
     }
     this.n = n;
@@ -151,20 +160,80 @@ export class RangeWindows {
   }
 
   /** place finds the window of every step. */
-  place(shape: WindowShape): void {
+  place(): void {
+    const { shape } = this;
     const { startMs, stepMs, steps } = this.frame;
+    // Fast path: series of one target share their times, and so their windows.
+    if (this.hn === 0 && this.n === this.placed && this.sameTimes()) return;
     const width = shape.rangeMs + shape.beforeMs + shape.afterMs;
     const fixed = shape.atMs !== undefined;
     const first = (shape.atMs ?? startMs) - shape.offsetMs + shape.afterMs;
     const step = fixed ? 0 : stepMs;
     slide(this.times, this.n, first, step, steps, width, this.lo, this.hi);
+    this.measure();
+    this.version++;
     if (this.hn > 0) {
       slide(this.histogramTimes, this.hn, first, step, steps, width, this.hlo, this.hhi);
-    } else if (this.hhi[steps - 1] !== 0 || this.hhi[0] !== 0) {
+      this.placed = -1;
+      return;
+    }
+    if (this.hasHistogramWindows) {
       this.hlo.fill(0);
       this.hhi.fill(0);
     }
+    if (this.placedTimes.length < this.n) this.placedTimes = new Float64Array(this.times.length);
+    for (let i = 0; i < this.n; i++) this.placedTimes[i] = this.times[i]!;
+    this.placed = this.n;
   }
+
+  private get hasHistogramWindows(): boolean {
+    const steps = this.frame.steps;
+    return this.hhi[0] !== 0 || this.hhi[steps - 1] !== 0;
+  }
+
+  private sameTimes(): boolean {
+    const { times, placedTimes, n } = this;
+    for (let i = 0; i < n; i++) if (times[i] !== placedTimes[i]) return false;
+    return true;
+  }
+
+  private measure(): void {
+    const { lo, hi } = this;
+    let total = 0;
+    let largest = 0;
+    for (let s = 0; s < lo.length; s++) {
+      const size = hi[s]! - lo[s]!;
+      total += size;
+      if (size > largest) largest = size;
+    }
+    this.total = total;
+    this.largest = largest;
+  }
+}
+
+// mayHoldNaN is false when no value is a NaN. A sum is NaN when an addend is; four of them do not wait for each other.
+function mayHoldNaN(values: Float64Array, n: number): boolean {
+  let a = 0;
+  let b = 0;
+  let c = 0;
+  let d = 0;
+  let i = 0;
+  for (; i + 4 <= n; i += 4) {
+    a += values[i]!;
+    b += values[i + 1]!;
+    c += values[i + 2]!;
+    d += values[i + 3]!;
+  }
+  for (; i < n; i++) a += values[i]!;
+  a += b + c + d;
+  return a !== a;
+}
+
+// A subquery may skip or repeat the sample that knows of a counter reset, so its hints must not be trusted.
+function withoutResetHint(histogram: Histogram): Histogram {
+  const hint = histogram.counterResetHint;
+  if (hint !== CounterResetHint.Reset && hint !== CounterResetHint.NotReset) return histogram;
+  return { ...histogram, counterResetHint: CounterResetHint.Unknown };
 }
 
 function slide(
