@@ -115,7 +115,8 @@ describe("decodeSnappy", () => {
     const out = decodeSnappy(encodeSnappy(new TextEncoder().encode("hello hello hello")), LIMIT, buffer);
     expect(text(out)).toBe("hello hello hello");
     expect(out.buffer).toBe(buffer.buffer);
-    expect(decodeSnappy(encodeSnappy(new Uint8Array(101)), LIMIT, buffer).buffer).not.toBe(buffer.buffer);
+    expect(decodeSnappy(encodeSnappy(new Uint8Array(96)), LIMIT, buffer).buffer).toBe(buffer.buffer);
+    expect(decodeSnappy(encodeSnappy(new Uint8Array(97)), LIMIT, buffer).buffer).not.toBe(buffer.buffer);
   });
 
   test("whatever the bytes, it answers or refuses, and stays within the length", () => {
@@ -160,6 +161,15 @@ describe("encodeSnappy", () => {
       5,
     ]);
     expect([...encodeSnappy(new Uint8Array(0))]).toEqual([0]);
+  });
+
+  test("every length and short offset", () => {
+    for (let period = 1; period <= 9; period++) {
+      for (let length = 0; length < 200; length++) {
+        const input = Uint8Array.from({ length }, (_, i) => i % period);
+        expect([...decodeSnappy(encodeSnappy(input), LIMIT)]).toEqual([...input]);
+      }
+    }
   });
 
   test("round trips of seeded inputs", () => {

@@ -53,16 +53,24 @@ function readLength(input: Uint8Array): { length: number; next: number } {
   throw new SnappyError("length exceeds 32 bits", 5);
 }
 
+// Copying goes four bytes at a time where that is possible, which may write up to three bytes past what was asked for;
+// they are overwritten by the next element, and the output buffer has room for those after the last one.
+const SLACK = 4;
+
 /**
- * decodeSnappy decodes a block. `maxBytes` bounds the result. When `reuse` is large enough the result is a view of it,
- * valid until its next use; otherwise it is newly allocated. Throws SnappyError, and SnappyTooLargeError past the bound.
+ * decodeSnappy decodes a block. `maxBytes` bounds the result. When `reuse` has room (4 bytes more than the result) the
+ * result is a view of it, valid until its next use; otherwise it is newly allocated. Throws SnappyError, and
+ * SnappyTooLargeError past the bound.
  */
 export function decodeSnappy(input: Uint8Array, maxBytes: number, reuse?: Uint8Array): Uint8Array {
   const { length, next } = readLength(input);
   if (length > maxBytes) throw new SnappyTooLargeError(length, maxBytes);
   if (length > (input.length - next) * MAX_EXPANSION)
     throw new SnappyError(`input is too short for ${length} bytes`, next);
-  const out = reuse !== undefined && reuse.length >= length ? reuse : new Uint8Array(length);
+  const need = length + SLACK;
+  const out = reuse !== undefined && reuse.length >= need ? reuse : new Uint8Array(need);
+  const outView = new DataView(out.buffer, out.byteOffset, out.byteLength);
+  const inputView = new DataView(input.buffer, input.byteOffset, input.byteLength);
   let from = next;
   let to = 0;
   const end = input.length;
@@ -81,14 +89,19 @@ export function decodeSnappy(input: Uint8Array, maxBytes: number, reuse?: Uint8A
       }
       if (size > end - from) throw new SnappyError("literal runs past the end of the input", start);
       if (size > length - to) throw new SnappyError("literal runs past the decoded length", start);
-      if (size <= 48) {
-        // Fast path: a loop beats the fixed cost of a view and a call for short runs.
-        for (const stop = from + size; from < stop;) out[to++] = input[from++];
-      } else {
+      const stop = to + size;
+      if (size > 60) {
         out.set(input.subarray(from, from + size), to);
         from += size;
-        to += size;
+      } else if (from + size + 3 <= end) {
+        // Fast path: a loop beats the fixed cost of a view and a call for short runs.
+        const delta = from - to;
+        for (; to < stop; to += 4) outView.setInt32(to, inputView.getInt32(to + delta, true), true);
+        from += size;
+      } else {
+        while (to < stop) out[to++] = input[from++];
       }
+      to = stop;
       continue;
     }
     let size: number;
@@ -105,18 +118,23 @@ export function decodeSnappy(input: Uint8Array, maxBytes: number, reuse?: Uint8A
     } else {
       if (from + 4 > end) throw new SnappyError("input ends within a copy", start);
       size = (tag >>> 2) + 1;
-      offset = (input[from] | (input[from + 1] << 8) | (input[from + 2] << 16) | (input[from + 3] << 24)) >>> 0;
+      offset = inputView.getUint32(from, true);
       from += 4;
     }
     if (offset === 0 || offset > to)
       throw new SnappyError(`copy from ${offset} bytes back, only ${to} are decoded`, start);
     if (size > length - to) throw new SnappyError("copy runs past the decoded length", start);
-    // Byte by byte in ascending order is what makes overlapping copies repeat.
-    let source = to - offset;
-    for (const stop = to + size; to < stop;) out[to++] = out[source++];
+    const stop = to + size;
+    if (offset >= 4) {
+      for (; to < stop; to += 4) outView.setInt32(to, outView.getInt32(to - offset, true), true);
+    } else {
+      // Byte by byte in ascending order is what makes overlapping copies repeat.
+      for (; to < stop; to++) out[to] = out[to - offset];
+    }
+    to = stop;
   }
   if (to !== length) throw new SnappyError(`block ends after ${to} bytes, expected ${length}`, end);
-  return out.length === length ? out : out.subarray(0, length);
+  return out.subarray(0, length);
 }
 
 // Offsets within a block of this size fit into the two bytes of the common copy.
