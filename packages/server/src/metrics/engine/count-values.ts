@@ -1,18 +1,18 @@
 // count_values counts how often each value occurs; the value becomes a label.
-import { histogramToString, LabelsBuilder, quoteGo } from "@belfry/core/model";
+import { histogramToString, LabelsBuilder } from "@belfry/core/model";
 import { Grouping } from "./aggregate.ts";
 import type { Evaluator } from "./evaluator.ts";
 import { formatF } from "./go-format.ts";
 import type { AggregatePlan } from "./plan.ts";
 import { executionError } from "./query-error.ts";
 import { ABSENT, FLOAT, HISTOGRAM, type Row, type RowSink, scratchRow } from "./row.ts";
-import { isValidLabelName } from "./label-names.ts";
+import { isValidLabelName, quoteBytes } from "./label-names.ts";
 
 /** evalCountValues evaluates count_values. */
 export async function evalCountValues(ev: Evaluator, plan: AggregatePlan, sink: RowSink): Promise<void> {
   const param = plan.param!;
   const label = param.kind === "string" ? param.value : "";
-  if (!isValidLabelName(label)) throw executionError(`invalid label name ${quoteGo(label)}`);
+  if (!isValidLabelName(label)) throw executionError(`invalid label name ${quoteBytes(label)}`);
   const { without, grouping } = plan.expr;
   const groups = new Grouping(ev, { without, grouping: without ? grouping : [...grouping, label] });
   const { steps } = ev.frame;

@@ -109,7 +109,9 @@ export class Evaluator {
         return new Float64Array(steps).fill(plan.value);
       case "once": {
         if (steps === 0) return new Float64Array(0);
-        const first = await this.child({ ...this.frame, steps: 1 }).scalar(plan.inner);
+        const child = this.child({ ...this.frame, steps: 1 });
+        const first = await child.scalar(plan.inner);
+        for (let s = 0; s < steps; s++) this.samples.add(s, child.samples.total);
         return new Float64Array(steps).fill(first[0]!);
       }
       case "negate": {

@@ -21,7 +21,7 @@ import { ABSENT, FLOAT, HISTOGRAM } from "./row.ts";
 export function extendedRate(call: RangeCall, kind: RateKind): number {
   const { windows, row } = call;
   let count = 0;
-  for (let s = 0; s < row.to; s++) {
+  for (let s = row.from; s < row.to; s++) {
     row.present[s] = ABSENT;
     const floats = windows.hi[s]! - windows.lo[s]!;
     const histograms = windows.hhi[s]! - windows.hlo[s]!;

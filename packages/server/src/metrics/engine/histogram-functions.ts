@@ -17,6 +17,7 @@ import {
 import type { PositionRange } from "@belfry/core/promql";
 import type { CollectedRows, Evaluator } from "./evaluator.ts";
 import { formatOpenMetricsFloat } from "./go-format.ts";
+import { UniquePerStep } from "./metadata-labels.ts";
 import type { CallPlan, Plan } from "./plan.ts";
 import { ABSENT, FLOAT, HISTOGRAM, type Row, type RowSink, scratchRow } from "./row.ts";
 
@@ -84,9 +85,20 @@ export async function evalHistogramQuantiles(ev: Evaluator, plan: CallPlan, sink
   }
   const pos = plan.args[0]!.expr.pos;
   const input = await HistogramInput.read(ev, plan.args[0]!);
-  const forward = ev.droppingNames(plan.args[0]!, sink);
+  const forward = uniqueUnlessDelayed(ev, ev.droppingNames(plan.args[0]!, sink));
   for (const values of quantiles) await input.quantiles(values, pos, forward, label);
   input.release();
+}
+
+// The label for the quantile may replace one that told series apart.
+function uniqueUnlessDelayed(ev: Evaluator, sink: RowSink): RowSink {
+  if (ev.state.features.delayedNameRemoval) return sink;
+  const unique = new UniquePerStep(ev.frame.steps);
+  return (row) => {
+    ev.visible(row);
+    unique.add(row.labels, row);
+    sink(row);
+  };
 }
 
 /** evalHistogramFraction evaluates histogram_fraction(lower, upper, v). */

@@ -1,5 +1,6 @@
 // The *_over_time family and other functions that reduce the samples of a window to one float. Each is a loop
 // over the windows of one series; histograms in the windows are dealt with in range-histograms.ts.
+import { kahanError } from "@belfry/core/model";
 import { ABSENT, FLOAT, type Row } from "./row.ts";
 import { quantile } from "./quantile.ts";
 import type { RangeWindows } from "./windows.ts";
@@ -9,120 +10,130 @@ export type FloatKernel = (windows: RangeWindows, row: Row, params: readonly Flo
 
 export function sumOverTime({ values, lo, hi }: RangeWindows, row: Row): number {
   let count = 0;
-  for (let s = 0; s < row.to; s++) {
+  for (let s = row.from; s < row.to; s++) {
+    const from = lo[s]!;
     const to = hi[s]!;
-    let i = lo[s]!;
-    if (i === to) {
-      row.present[s] = ABSENT;
-      continue;
-    }
-    let sum = 0;
-    let error = 0;
-    for (; i < to; i++) {
-      const value = values[i]!;
-      const total = sum + value;
-      if (total === Infinity || total === -Infinity) error = 0;
-      else if (Math.abs(sum) >= Math.abs(value)) error += sum - total + value;
-      else error += value - total + sum;
-      sum = total;
-    }
-    row.values[s] = sum === Infinity || sum === -Infinity ? sum : sum + error;
-    row.present[s] = FLOAT;
+    row.present[s] = from === to ? ABSENT : FLOAT;
+    if (from === to) continue;
+    const error = compensatedSum(values, from, to);
+    row.values[s] = Number.isFinite(sum) ? sum + error : carefulSum(values, from, to);
     count++;
   }
   return count;
 }
 
+// compensatedSum leaves the sum in `sum` and returns its error; neither means anything unless the sum is finite.
+let sum = 0;
+function compensatedSum(values: Float64Array, from: number, to: number): number {
+  // Adding 0 turns -0 into 0, as starting with 0 would.
+  let total = values[from]! + 0;
+  let error = 0;
+  for (let i = from + 1; i < to; i++) {
+    const value = values[i]!;
+    const next = total + value;
+    if (Math.abs(total) >= Math.abs(value)) error += total - next + value;
+    else error += value - next + total;
+    total = next;
+  }
+  sum = total;
+  return error;
+}
+
+// Slow path: an infinity or NaN on the way.
+function carefulSum(values: Float64Array, from: number, to: number): number {
+  let total = 0;
+  let error = 0;
+  for (let i = from; i < to; i++) {
+    error = kahanError(values[i]!, total, error);
+    total += values[i]!;
+  }
+  return total === Infinity || total === -Infinity ? total : total + error;
+}
+
 export function avgOverTime({ values, lo, hi }: RangeWindows, row: Row): number {
   let count = 0;
-  for (let s = 0; s < row.to; s++) {
-    if (lo[s] === hi[s]) {
-      row.present[s] = ABSENT;
-      continue;
-    }
-    row.values[s] = average(values, lo[s]!, hi[s]!);
-    row.present[s] = FLOAT;
+  for (let s = row.from; s < row.to; s++) {
+    const from = lo[s]!;
+    const to = hi[s]!;
+    row.present[s] = from === to ? ABSENT : FLOAT;
+    if (from === to) continue;
+    const n = to - from;
+    const error = compensatedSum(values, from, to);
+    row.values[s] = Number.isFinite(sum) ? sum / n + error / n : carefulAverage(values, from, to);
     count++;
   }
   return count;
 }
 
 // The sum divided at the end is the more accurate; only where it would overflow a running mean takes over.
-function average(values: Float64Array, from: number, to: number): number {
-  let sum = values[from]!;
+function carefulAverage(values: Float64Array, from: number, to: number): number {
+  let total = values[from]!;
   let error = 0;
   let i = from + 1;
   for (; i < to; i++) {
     const value = values[i]!;
-    const total = sum + value;
-    if (total === Infinity || total === -Infinity) break;
-    if (Math.abs(sum) >= Math.abs(value)) error += sum - total + value;
-    else error += value - total + sum;
-    sum = total;
+    const next = total + value;
+    if (next === Infinity || next === -Infinity) break;
+    error = kahanError(value, total, error);
+    total = next;
   }
-  if (i === to) return sum / (to - from) + error / (to - from);
-  let mean = sum / (i - from);
+  if (i === to) return total / (to - from) + error / (to - from);
+  let mean = total / (i - from);
   error /= i - from;
   for (; i < to; i++) {
     const count = i - from + 1;
     const q = (count - 1) / count;
     const part = values[i]! / count;
     mean *= q;
-    error *= q;
-    const total = mean + part;
-    if (total === Infinity || total === -Infinity) error = 0;
-    else if (Math.abs(mean) >= Math.abs(part)) error += mean - total + part;
-    else error += part - total + mean;
-    mean = total;
+    error = kahanError(part, mean, q * error);
+    mean += part;
   }
   return mean + error;
 }
 
-export function minOverTime({ values, lo, hi }: RangeWindows, row: Row): number {
+// candidates are the indices that can still be the extreme of a window: each beats all after it.
+let candidates = new Int32Array(64);
+
+// extremeOverTime slides over the samples once, however wide the windows. A NaN is the result only of nothing but NaN.
+function extremeOverTime({ values, lo, hi, n }: RangeWindows, row: Row, isMax: boolean): number {
+  if (candidates.length < n) candidates = new Int32Array(n * 2);
+  let head = 0;
+  let tail = 0;
+  let next = lo[row.from]!;
   let count = 0;
-  for (let s = 0; s < row.to; s++) {
+  for (let s = row.from; s < row.to; s++) {
+    const from = lo[s]!;
     const to = hi[s]!;
-    let i = lo[s]!;
-    if (i === to) {
-      row.present[s] = ABSENT;
-      continue;
+    row.present[s] = from === to ? ABSENT : FLOAT;
+    if (from === to) continue;
+    if (next < from) next = from;
+    for (; next < to; next++) {
+      const value = values[next]!;
+      if (value !== value) continue;
+      // Of equal values the first stays in front.
+      if (isMax) while (tail > head && values[candidates[tail - 1]!]! < value) tail--;
+      else while (tail > head && values[candidates[tail - 1]!]! > value) tail--;
+      if (head === tail) head = tail = 0;
+      candidates[tail++] = next;
     }
-    let min = values[i++]!;
-    for (; i < to; i++) {
-      const value = values[i]!;
-      if (value < min || min !== min) min = value;
-    }
-    row.values[s] = min;
-    row.present[s] = FLOAT;
+    while (head < tail && candidates[head]! < from) head++;
+    row.values[s] = head < tail ? values[candidates[head]!]! : NaN;
     count++;
   }
   return count;
 }
 
-export function maxOverTime({ values, lo, hi }: RangeWindows, row: Row): number {
-  let count = 0;
-  for (let s = 0; s < row.to; s++) {
-    const to = hi[s]!;
-    let i = lo[s]!;
-    if (i === to) {
-      row.present[s] = ABSENT;
-      continue;
-    }
-    let max = values[i++]!;
-    for (; i < to; i++) {
-      const value = values[i]!;
-      if (value > max || max !== max) max = value;
-    }
-    row.values[s] = max;
-    row.present[s] = FLOAT;
-    count++;
-  }
-  return count;
+export function minOverTime(windows: RangeWindows, row: Row): number {
+  return extremeOverTime(windows, row, false);
+}
+
+export function maxOverTime(windows: RangeWindows, row: Row): number {
+  return extremeOverTime(windows, row, true);
 }
 
 function timeOfExtreme({ times, values, lo, hi }: RangeWindows, row: Row, isMax: boolean): number {
   let count = 0;
-  for (let s = 0; s < row.to; s++) {
+  for (let s = row.from; s < row.to; s++) {
     const to = hi[s]!;
     let i = lo[s]!;
     if (i === to) {
@@ -157,7 +168,7 @@ export function tsOfMaxOverTime(windows: RangeWindows, row: Row): number {
 function variance(windows: RangeWindows, row: Row, root: boolean): number {
   const { values, lo, hi } = windows;
   let present = 0;
-  for (let s = 0; s < row.to; s++) {
+  for (let s = row.from; s < row.to; s++) {
     const from = lo[s]!;
     const to = hi[s]!;
     if (from === to) {
@@ -214,7 +225,7 @@ function windowValues({ values, lo, hi }: RangeWindows, step: number): number {
 
 export function quantileOverTime(windows: RangeWindows, row: Row, params: readonly Float64Array[]): number {
   let count = 0;
-  for (let s = 0; s < row.to; s++) {
+  for (let s = row.from; s < row.to; s++) {
     const n = windowValues(windows, s);
     row.present[s] = n === 0 ? ABSENT : FLOAT;
     if (n === 0) continue;
@@ -226,7 +237,7 @@ export function quantileOverTime(windows: RangeWindows, row: Row, params: readon
 
 export function madOverTime(windows: RangeWindows, row: Row): number {
   let count = 0;
-  for (let s = 0; s < row.to; s++) {
+  for (let s = row.from; s < row.to; s++) {
     const n = windowValues(windows, s);
     row.present[s] = n === 0 ? ABSENT : FLOAT;
     if (n === 0) continue;

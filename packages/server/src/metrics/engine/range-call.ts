@@ -83,7 +83,7 @@ function floatsOnly(kernel: FloatKernel, minimum: number): RangeFunction {
   return (call) => {
     const { windows } = call;
     if (windows.hn > 0) {
-      for (let s = 0; s < call.row.to; s++) {
+      for (let s = call.row.from; s < call.row.to; s++) {
         const floats = windows.hi[s]! - windows.lo[s]!;
         // One float is enough to call it a mix, also where two are needed for a result.
         if (floats > 0 && windows.hhi[s]! > windows.hlo[s]!) {
@@ -103,8 +103,8 @@ function eitherKind(floats: FloatKernel, histograms: (call: RangeCall, step: num
     const { windows, row } = call;
     let count = windows.n > 0 ? floats(windows, row, call.params) : 0;
     if (windows.hn === 0) return count;
-    if (windows.n === 0) row.present.fill(ABSENT);
-    for (let s = 0; s < row.to; s++) {
+    if (windows.n === 0) row.present.fill(ABSENT, row.from, row.to);
+    for (let s = row.from; s < row.to; s++) {
       if (windows.hlo[s] === windows.hhi[s]) continue;
       if (row.present[s] !== ABSENT) {
         call.ev.state.annotations.mixedFloatsHistograms(call.labels.metricName, rangePos(call));
@@ -142,7 +142,7 @@ const FUNCTIONS: Readonly<Record<string, RangeFunction>> = {
   quantile_over_time: (call) => {
     const remarks = call.params[0]!;
     const { windows } = call;
-    for (let s = 0; s < call.row.to; s++) {
+    for (let s = call.row.from; s < call.row.to; s++) {
       const q = remarks[s]!;
       if (!(q >= 0 && q <= 1) && windows.hi[s]! > windows.lo[s]!) {
         call.ev.state.annotations.invalidQuantile(q, call.plan.args[0]!.expr.pos);
@@ -169,6 +169,9 @@ const FUNCTIONS: Readonly<Record<string, RangeFunction>> = {
 const KEEPS_NAME: ReadonlySet<string> = new Set(["last_over_time", "first_over_time"]);
 const ANCHORED_SAFE = ["changes", "delta", "increase", "rate", "resets"];
 const SMOOTHED_SAFE = ["delta", "increase", "rate"];
+
+// About 5 ms of the slower kernels; a series with more is evaluated in slices so that a cancelled query ends soon.
+const CELLS_PER_SLICE = 1_000_000;
 
 /** rangeArgument is the index of the range among the arguments, or -1. */
 export function rangeArgument(plan: CallPlan): number {
@@ -207,9 +210,10 @@ export async function evalRangeCall(ev: Evaluator, plan: CallPlan, at: number, s
   const output = plan.func === "absent_over_time" ? new AbsentOverTime(ev, arg) : new RangeOutput(ev, plan, arg, sink);
   const { budget } = ev.state;
   let charged = 0;
-  const evaluate = (): void => {
+  // open places the windows of the series just loaded and returns how many samples they hold all together.
+  const open = (): number => {
     const { windows, row } = call;
-    if (windows.size === 0) return;
+    if (windows.size === 0) return 0;
     windows.place();
     const held = countWindows(ev, windows);
     budget.charge(held - charged);
@@ -217,7 +221,31 @@ export async function evalRangeCall(ev: Evaluator, plan: CallPlan, at: number, s
     row.histograms = null;
     row.drop = false;
     row.labels = call.labels;
-    row.count = run(call);
+    row.count = 0;
+    row.from = 0;
+    row.to = frame.steps;
+    return windows.total + windows.hn * frame.steps;
+  };
+  const evaluate = (): number => {
+    const work = open();
+    if (work === 0) return 0;
+    call.row.count = run(call);
+    output.take(call);
+    return work;
+  };
+  // Slow path: so much work in one series that it is done a few steps at a time.
+  const evaluateInSlices = async (): Promise<void> => {
+    const slices = Math.ceil(open() / CELLS_PER_SLICE);
+    const { row } = call;
+    const steps = Math.max(1, Math.ceil(frame.steps / slices));
+    let count = 0;
+    for (row.from = 0; row.from < frame.steps; row.from = row.to) {
+      row.to = Math.min(frame.steps, row.from + steps);
+      count += run(call);
+      if (ev.state.due(CELLS_PER_SLICE)) await ev.state.breathe();
+    }
+    row.from = 0;
+    row.count = count;
     output.take(call);
   };
   if (arg.kind === "range") {
@@ -225,17 +253,31 @@ export async function evalRangeCall(ev: Evaluator, plan: CallPlan, at: number, s
     for (const series of arg.selector.series) {
       call.windows.load(series, startMs, endMs);
       call.labels = series.labels;
-      evaluate();
-      if (ev.state.due(call.windows.size + frame.steps)) await ev.state.breathe();
+      const { size } = call.windows;
+      if (size * frame.steps > CELLS_PER_SLICE) await evaluateInSlices();
+      else if (ev.state.due(evaluate() + size + frame.steps)) await ev.state.breathe();
     }
   } else {
     const inner = ev.subquery(arg);
-    await inner.stream(arg.inner, (row) => {
+    const load = (row: Row): void => {
       inner.visible(row);
       call.windows.loadRow(row, inner.frame);
       call.labels = row.labels;
-      evaluate();
-    });
+    };
+    if (inner.frame.steps * frame.steps > CELLS_PER_SLICE) {
+      // Only collected rows can be waited between.
+      const collected = await inner.collect(arg.inner);
+      for (const row of collected.rows) {
+        load(row);
+        if (call.windows.size > 0) await evaluateInSlices();
+      }
+      inner.release(collected);
+    } else {
+      await inner.stream(arg.inner, (row) => {
+        load(row);
+        evaluate();
+      });
+    }
   }
   budget.release(charged);
   output.finish(sink);

@@ -20,7 +20,7 @@ import { ABSENT, FLOAT, HISTOGRAM } from "./row.ts";
 export function countOverTime({ windows, row }: RangeCall): number {
   const { lo, hi, hlo, hhi } = windows;
   let count = 0;
-  for (let s = 0; s < row.to; s++) {
+  for (let s = row.from; s < row.to; s++) {
     const n = hi[s]! - lo[s]! + hhi[s]! - hlo[s]!;
     row.values[s] = n;
     row.present[s] = n > 0 ? FLOAT : ABSENT;
@@ -38,7 +38,7 @@ export function presentOverTime(call: RangeCall): number {
 export function firstOverTime({ windows, row }: RangeCall): number {
   const { times, values, lo, hi, hlo, hhi, histogramTimes, histograms } = windows;
   let count = 0;
-  for (let s = 0; s < row.to; s++) {
+  for (let s = row.from; s < row.to; s++) {
     const hasFloat = hi[s]! > lo[s]!;
     const hasHistogram = hhi[s]! > hlo[s]!;
     row.present[s] = ABSENT;
@@ -58,7 +58,7 @@ export function firstOverTime({ windows, row }: RangeCall): number {
 export function lastOverTime({ windows, row }: RangeCall): number {
   const { times, values, lo, hi, hlo, hhi, histogramTimes, histograms } = windows;
   let count = 0;
-  for (let s = 0; s < row.to; s++) {
+  for (let s = row.from; s < row.to; s++) {
     const hasFloat = hi[s]! > lo[s]!;
     const hasHistogram = hhi[s]! > hlo[s]!;
     row.present[s] = ABSENT;
@@ -78,7 +78,7 @@ export function lastOverTime({ windows, row }: RangeCall): number {
 export function tsOfFirstOverTime({ windows, row }: RangeCall): number {
   const { times, lo, hi, hlo, hhi, histogramTimes } = windows;
   let count = 0;
-  for (let s = 0; s < row.to; s++) {
+  for (let s = row.from; s < row.to; s++) {
     const float = hi[s]! > lo[s]! ? times[lo[s]!]! : Infinity;
     const histogram = hhi[s]! > hlo[s]! ? histogramTimes[hlo[s]!]! : Infinity;
     const time = Math.min(float, histogram);
@@ -93,7 +93,7 @@ export function tsOfFirstOverTime({ windows, row }: RangeCall): number {
 export function tsOfLastOverTime({ windows, row }: RangeCall): number {
   const { times, lo, hi, hlo, hhi, histogramTimes } = windows;
   let count = 0;
-  for (let s = 0; s < row.to; s++) {
+  for (let s = row.from; s < row.to; s++) {
     const float = hi[s]! > lo[s]! ? times[hi[s]! - 1]! : -Infinity;
     const histogram = hhi[s]! > hlo[s]! ? histogramTimes[hhi[s]! - 1]! : -Infinity;
     const time = Math.max(float, histogram);
@@ -172,7 +172,7 @@ export function changes(call: RangeCall): number {
   if (windows.hn === 0 && call.extended === undefined) return floatChanges(call);
   const merged = new Merged(call);
   let count = 0;
-  for (let s = 0; s < row.to; s++) {
+  for (let s = row.from; s < row.to; s++) {
     row.present[s] = ABSENT;
     if (!merged.open(s)) continue;
     merged.next();
@@ -197,7 +197,7 @@ export function changes(call: RangeCall): number {
 function floatChanges({ windows, row }: RangeCall): number {
   const { values, lo, hi } = windows;
   let count = 0;
-  for (let s = 0; s < row.to; s++) {
+  for (let s = row.from; s < row.to; s++) {
     const to = hi[s]!;
     let i = lo[s]!;
     row.present[s] = ABSENT;
@@ -221,7 +221,7 @@ export function resets(call: RangeCall): number {
   const { row } = call;
   const merged = new Merged(call);
   let count = 0;
-  for (let s = 0; s < row.to; s++) {
+  for (let s = row.from; s < row.to; s++) {
     row.present[s] = ABSENT;
     if (!merged.open(s)) continue;
     merged.next();
@@ -252,7 +252,7 @@ export function instantDelta(call: RangeCall, isRate: boolean): number {
   const { windows, row } = call;
   const { times, values, starts, lo, hi } = windows;
   let count = 0;
-  for (let s = 0; s < row.to; s++) {
+  for (let s = row.from; s < row.to; s++) {
     row.present[s] = ABSENT;
     if (windows.hn > 0 && windows.hhi[s]! > windows.hlo[s]!) {
       // Slow path: histograms.

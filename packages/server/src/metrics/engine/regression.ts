@@ -64,7 +64,7 @@ function compensation(error: number, sum: number, increment: number, total: numb
 /** derivative is deriv(): the slope per second. */
 export function derivative({ times, values, lo, hi }: RangeWindows, row: Row): number {
   let count = 0;
-  for (let s = 0; s < row.to; s++) {
+  for (let s = row.from; s < row.to; s++) {
     const from = lo[s]!;
     const to = hi[s]!;
     if (to - from < 2) {
@@ -88,7 +88,7 @@ export function predictLinear(
   frame: Frame,
 ): number {
   let count = 0;
-  for (let s = 0; s < row.to; s++) {
+  for (let s = row.from; s < row.to; s++) {
     const from = lo[s]!;
     const to = hi[s]!;
     if (to - from < 2) {
@@ -110,7 +110,7 @@ export function doubleExponentialSmoothing(
   params: readonly Float64Array[],
 ): number {
   let count = 0;
-  for (let s = 0; s < row.to; s++) {
+  for (let s = row.from; s < row.to; s++) {
     const from = lo[s]!;
     const to = hi[s]!;
     const sf = params[0]![s]!;
