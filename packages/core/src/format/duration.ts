@@ -1,5 +1,6 @@
 // Durations as Prometheus writes them: `1h30m`, units from biggest to smallest, each at most once. A year is always
 // 365 days and a day always 24 hours.
+import { quoteGo } from "../model/labels.ts";
 
 /** DurationError says why a text is no duration; its message is Prometheus'. */
 export class DurationError extends Error {
@@ -26,7 +27,7 @@ const UNIT_ORDER: ReadonlyMap<string, number> = new Map(UNITS.map(([unit], i) =>
 /** MAX_DURATION_MS is the longest duration Prometheus knows, 2^63 - 1 nanoseconds (about 292 years). */
 const MAX_DURATION_MS = 9_223_372_036_854;
 
-const PART = /(\d+)(\D+)/y;
+const PART = /([0-9]+)([^0-9]+)/y;
 
 /** parseDuration reads `1h30m`, `250ms` or `0` and returns milliseconds. Throws DurationError. */
 export function parseDuration(text: string): number {
@@ -43,7 +44,7 @@ export function parseDuration(text: string): number {
     if (part[1]!.length > 19 && BigInt(part[1]!) > 18_446_744_073_709_551_615n) throw invalid(text);
     const order = UNIT_ORDER.get(part[2]!);
     if (order === undefined) {
-      throw new DurationError(text, `unknown unit ${JSON.stringify(part[2])} in duration ${JSON.stringify(text)}`);
+      throw new DurationError(text, `unknown unit ${quoteGo(part[2]!)} in duration ${quoteGo(text)}`);
     }
     if (order <= previous) throw invalid(text);
     previous = order;
@@ -54,7 +55,7 @@ export function parseDuration(text: string): number {
 }
 
 function invalid(text: string): DurationError {
-  return new DurationError(text, `not a valid duration string: ${JSON.stringify(text)}`);
+  return new DurationError(text, `not a valid duration string: ${quoteGo(text)}`);
 }
 
 /** parseSignedDuration is parseDuration that also accepts a leading minus sign. Throws DurationError. */

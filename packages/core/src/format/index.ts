@@ -1,1 +1,3 @@
 export { DurationError, formatDuration, parseDuration, parseSignedDuration } from "./duration.ts";
+export { formatFloat, formatFloatShort } from "./float.ts";
+export { formatSize, parseSize, SizeError } from "./size.ts";

@@ -384,18 +384,16 @@ export class ParserState {
     return MISSING;
   }
 
+  /** signDuration applies a sign; `wrapped` says that the operand was in parentheses, which belong to no rule of its own. */
   signDuration(op: Token, duration: Duration, wrapped: boolean): Duration {
     if (duration === MISSING) return MISSING;
-    if (duration.kind === "NumberLiteral") {
-      if (Math.abs(duration.value) > MAX_SECONDS) {
-        this.failAt(op, "duration out of range");
-        return MISSING;
-      }
-      return this.signed(op, duration);
+    const operand = wrapped ? wrap(duration) : duration;
+    if (operand.kind === "DurationExpr") return op.type === T.SUB ? negated(op, operand) : operand;
+    if (Math.abs(operand.value) > MAX_SECONDS) {
+      this.failAt(op, "duration out of range");
+      return MISSING;
     }
-    if (wrapped) duration.wrapped = true;
-    if (op.type === T.ADD) return duration;
-    return negated(op, duration);
+    return this.signed(op, operand);
   }
 
   /** signDurationCall is signDuration for step() and the like, which keeps a plus sign. */
@@ -443,8 +441,7 @@ export class ParserState {
 
   wrapDuration(duration: Duration): Duration {
     this.requireDurationExpressions(duration);
-    if (duration !== MISSING) duration.wrapped = true;
-    return duration;
+    return wrap(duration);
   }
 
   private requireDurationExpressions(duration: Duration): void {
@@ -469,6 +466,16 @@ function newSelector(name: string, matchers: Matcher[], start: number, end: numb
   };
 }
 
+/** wrap puts parentheses around a duration. A literal cannot have them, so it becomes the operand of a plus sign. */
+function wrap(duration: Duration): Duration {
+  if (duration === MISSING) return duration;
+  if (duration.kind === "DurationExpr") {
+    duration.wrapped = true;
+    return duration;
+  }
+  return { kind: "DurationExpr", op: "pos", lhs: undefined, rhs: duration, wrapped: true, pos: duration.pos };
+}
+
 function negated(op: Token, duration: DurationExpr): DurationExpr {
   return {
     kind: "DurationExpr",
@@ -485,7 +492,8 @@ function rangeOf(token: Token): PositionRange {
 }
 
 function literalMs(duration: Duration): number {
-  return duration.kind === "NumberLiteral" ? Math.round(duration.value * 1000) : 0;
+  // Prometheus keeps nanoseconds and drops what is less than a millisecond when it evaluates.
+  return duration.kind === "NumberLiteral" ? Math.trunc(Math.round(duration.value * 1e9) / 1e6) : 0;
 }
 
 function hasRawBytes(text: string): boolean {

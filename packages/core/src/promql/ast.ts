@@ -53,8 +53,6 @@ export interface NumberLiteral {
   value: number;
   /** duration is true when the literal was written as a duration (`5m`). */
   duration: boolean;
-  /** wrapped is set on a literal written in parentheses inside a duration expression. */
-  wrapped?: boolean;
   pos: PositionRange;
 }
 
@@ -65,8 +63,8 @@ export interface StringLiteral {
 }
 
 /**
- * DurationExpr is arithmetic on durations (experimental `promql-duration-expr`). The value of a leaf is
- * seconds. `step()`, `range()`, `start()`-free: only step, range, min_of and max_of occur here besides operators.
+ * DurationExpr is arithmetic on durations: operators, step(), range(), min_of() and max_of(). The value of a leaf is
+ * seconds. A literal in parentheses is a "pos" with only a right side, so that the parentheses are kept.
  */
 export interface DurationExpr {
   kind: "DurationExpr";

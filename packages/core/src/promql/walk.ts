@@ -1,4 +1,4 @@
-import type { Expr, ValueType } from "./ast.ts";
+import type { DurationExpr, Expr, ValueType } from "./ast.ts";
 import { FUNCTIONS } from "./functions.ts";
 
 /**
@@ -46,13 +46,29 @@ export function walk(expr: Expr, visit: (expr: Expr, path: readonly Expr[]) => b
   descend(expr);
 }
 
+type Node = Expr | DurationExpr;
+
 /** exceedsDepth tells whether an expression is nested more than MAX_DEPTH levels deep; it needs no stack itself. */
 export function exceedsDepth(expr: Expr): boolean {
-  let level: readonly Expr[] = [expr];
+  let level: Node[] = [expr];
   for (let depth = 1; level.length > 0; depth++) {
     if (depth > MAX_DEPTH) return true;
-    const below: Expr[] = [];
-    for (const node of level) below.push(...children(node));
+    const below: Node[] = [];
+    for (const node of level) {
+      if (node.kind === "DurationExpr") {
+        if (node.lhs) below.push(node.lhs);
+        if (node.rhs) below.push(node.rhs);
+        continue;
+      }
+      for (const child of children(node)) below.push(child);
+      if (node.kind === "MatrixSelector" || node.kind === "SubqueryExpr") {
+        if (node.rangeExpr) below.push(node.rangeExpr);
+      }
+      if (node.kind === "SubqueryExpr" && node.stepExpr) below.push(node.stepExpr);
+      if (node.kind === "VectorSelector" || node.kind === "SubqueryExpr") {
+        if (node.offsetExpr) below.push(node.offsetExpr);
+      }
+    }
     level = below;
   }
   return false;
