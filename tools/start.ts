@@ -1,10 +1,11 @@
 // `npm start`: build what is missing and serve with the defaults; arguments after `--` go to `belfry serve`.
 import { buildUi } from "./build.ts";
-import { runCli } from "../packages/server/src/cli/cli.ts";
 
 buildUi();
 const args = process.argv.slice(2);
 const open = process.stdout.isTTY === true && process.env.CI === undefined && !args.includes("--no-open");
+process.env.UV_THREADPOOL_SIZE ??= "16";
+const { runCli } = await import("../packages/server/src/cli/cli.ts");
 process.exitCode = await runCli([
   "serve",
   ...(open ? ["--web.open-browser"] : []),

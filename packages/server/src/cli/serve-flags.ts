@@ -1,0 +1,155 @@
+// The flags of `belfry serve`. They carry Prometheus' names wherever both have them, so that scripts and
+// service files written for Prometheus start Belfry unchanged.
+import type { FlagDefinition } from "./flags.ts";
+
+const STORAGE_ENGINE = "Belfry stores in ClickHouse, which has no such setting.";
+const LATER = "accepted; it takes effect when the part it belongs to is used.";
+
+/** SERVE_FLAGS is the table. */
+export const SERVE_FLAGS: readonly FlagDefinition[] = [
+  { name: "help", short: "h", kind: "boolean", help: "Show this help.", hidden: true },
+  {
+    name: "config.file",
+    kind: "string",
+    help: "belfry.yml or prometheus.yml. Default: ./belfry.yml if it exists, else built-in defaults.",
+  },
+  { name: "storage.path", kind: "string", help: "Data directory. Default: ./data" },
+  { name: "storage.tsdb.path", kind: "string", help: "Same as --storage.path.", hidden: true },
+  {
+    name: "storage.url",
+    kind: "string",
+    help: "ClickHouse server or cluster to store in instead of the embedded engine, as http://user:password@host:8123/database?cluster=NAME.",
+  },
+  {
+    name: "storage.tsdb.retention.time",
+    kind: "duration",
+    help: "How long to keep metrics. Default: 15d, or what the configuration file says.",
+  },
+  { name: "storage.tsdb.retention.size", kind: "size", help: "Same as --budget.disk." },
+  {
+    name: "web.listen-address",
+    kind: "list",
+    fallback: "127.0.0.1:3000",
+    help: "Address and port of everything. Repeatable.",
+  },
+  {
+    name: "web.compat-listeners",
+    kind: "string",
+    fallback: "default",
+    help: "Conventional ports to listen on as well: default, none, or a list of prometheus[=ADDRESS:PORT].",
+  },
+  { name: "web.external-url", kind: "string", help: "The URL under which Belfry is reached from outside." },
+  { name: "web.enable-lifecycle", kind: "boolean", fallback: "false", help: "Allow reload and quit over HTTP." },
+  {
+    name: "web.enable-admin-api",
+    kind: "boolean",
+    fallback: "false",
+    help: "Allow deleting series and snapshots over HTTP.",
+  },
+  {
+    name: "web.enable-remote-write-receiver",
+    kind: "boolean",
+    fallback: "true",
+    help: "Accept remote write on /api/v1/write.",
+  },
+  {
+    name: "web.cors.origin",
+    kind: "string",
+    help: "Regular expression of the origins whose pages may read answers. Default: loopback origins only.",
+  },
+  {
+    name: "web.open-browser",
+    kind: "boolean",
+    fallback: "false",
+    help: "Open the start page in the desktop's browser.",
+  },
+  {
+    name: "web.insecure-listen",
+    kind: "boolean",
+    fallback: "false",
+    help: "Allow listening on other than loopback addresses without authentication.",
+  },
+  { name: "web.page-title", kind: "string", help: "Title of the web interface.", fallback: "Belfry", hidden: true },
+  {
+    name: "builtin-targets",
+    kind: "list",
+    fallback: "auto",
+    help: "Targets that need no configuration: host, self, none; auto means both unless --config.file is a prometheus.yml.",
+  },
+  { name: "budget.memory", kind: "size", fallback: "1GB", help: "Memory for the whole process." },
+  {
+    name: "budget.disk",
+    kind: "size",
+    help: "Disk for everything stored; the oldest days go first. Default: no limit.",
+  },
+  { name: "query.lookback-delta", kind: "duration", fallback: "5m", help: "How far back an instant selector looks." },
+  { name: "query.timeout", kind: "duration", fallback: "2m", help: "Longest a query may take." },
+  { name: "query.max-concurrency", kind: "integer", fallback: "20", help: "Queries evaluated at the same time." },
+  { name: "query.max-samples", kind: "integer", fallback: "50000000", help: "Samples one query may hold." },
+  { name: "enable-feature", kind: "list", help: "Experimental features, with Prometheus' names. Repeatable." },
+  {
+    name: "scrape.adjust-timestamps",
+    kind: "boolean",
+    fallback: "true",
+    help: "Align scrape timestamps.",
+    hidden: true,
+  },
+  {
+    name: "scrape.timestamp-tolerance",
+    kind: "duration",
+    fallback: "2ms",
+    help: "How far timestamps are aligned.",
+    hidden: true,
+  },
+  {
+    name: "scrape.discovery-reload-interval",
+    kind: "duration",
+    fallback: "5s",
+    help: "How long changes of discovery are gathered.",
+    hidden: true,
+  },
+  { name: "log.level", kind: "string", fallback: "info", help: "debug, info, warn or error." },
+  { name: "log.format", kind: "string", fallback: "logfmt", help: "logfmt or json." },
+  ...ignored([
+    ["web.config.file", "string", "TLS and authentication of our own listeners come with authentication."],
+    ["web.read-timeout", "duration", LATER],
+    ["web.max-connections", "integer", LATER],
+    ["web.max-notifications-subscribers", "integer", LATER],
+    ["web.route-prefix", "string", LATER],
+    ["web.user-assets", "string", "Belfry has no console templates."],
+    ["web.console.templates", "string", "Belfry has no console templates."],
+    ["web.console.libraries", "string", "Belfry has no console templates."],
+    ["web.enable-otlp-receiver", "boolean", "OTLP is not received yet."],
+    ["storage.tsdb.retention", "duration", "use --storage.tsdb.retention.time."],
+    ["storage.tsdb.retention.percentage", "string", STORAGE_ENGINE],
+    ["storage.tsdb.no-lockfile", "boolean", STORAGE_ENGINE],
+    ["storage.tsdb.wal-compression", "boolean", STORAGE_ENGINE],
+    ["storage.tsdb.wal-compression-type", "string", STORAGE_ENGINE],
+    ["storage.tsdb.wal-segment-size", "string", STORAGE_ENGINE],
+    ["storage.tsdb.min-block-duration", "duration", STORAGE_ENGINE],
+    ["storage.tsdb.max-block-duration", "duration", STORAGE_ENGINE],
+    ["storage.tsdb.max-block-chunk-segment-size", "string", STORAGE_ENGINE],
+    ["storage.tsdb.head-chunks-write-queue-size", "integer", STORAGE_ENGINE],
+    ["storage.tsdb.samples-per-chunk", "integer", STORAGE_ENGINE],
+    ["storage.tsdb.allow-overlapping-blocks", "boolean", STORAGE_ENGINE],
+    ["storage.tsdb.delayed-compaction.max-percent", "integer", STORAGE_ENGINE],
+    ["storage.remote.flush-deadline", "duration", LATER],
+    ["storage.remote.read-sample-limit", "integer", LATER],
+    ["storage.remote.read-concurrent-limit", "integer", LATER],
+    ["storage.remote.read-max-bytes-in-frame", "integer", LATER],
+    ["rules.alert.for-outage-tolerance", "duration", "rules are not evaluated yet."],
+    ["rules.alert.for-grace-period", "duration", "rules are not evaluated yet."],
+    ["rules.alert.resend-delay", "duration", "rules are not evaluated yet."],
+    ["rules.max-concurrent-evals", "integer", "rules are not evaluated yet."],
+    ["alertmanager.notification-queue-capacity", "integer", "alerts are not sent yet."],
+    ["alertmanager.notification-batch-size", "integer", "alerts are not sent yet."],
+    ["alertmanager.drain-notification-queue-on-shutdown", "boolean", "alerts are not sent yet."],
+    ["auto-gomaxprocs", "boolean", "there is no Go runtime here."],
+    ["auto-gomemlimit", "boolean", "there is no Go runtime here; see --budget.memory."],
+    ["auto-gomemlimit.ratio", "string", "there is no Go runtime here; see --budget.memory."],
+  ]),
+];
+
+function ignored(rows: readonly (readonly [string, FlagDefinition["kind"], string])[]): FlagDefinition[] {
+  return rows.map(([name, kind, text]) => ({ name, kind, help: "", ignored: text }));
+}
