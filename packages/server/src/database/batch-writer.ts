@@ -107,7 +107,9 @@ interface Batch {
 }
 
 // Errors that are about the rows: parsing, types, ranges. See ClickHouse's src/Common/ErrorCodes.cpp.
-const ROW_ERRORS: ReadonlySet<number> = new Set([6, 25, 26, 27, 33, 38, 41, 53, 69, 70, 72, 117, 128, 130, 131, 321, 407, 441]);
+const ROW_ERRORS: ReadonlySet<number> = new Set([
+  6, 25, 26, 27, 33, 38, 41, 53, 69, 70, 72, 117, 128, 130, 131, 321, 407, 441,
+]);
 
 const MIB = 1024 * 1024;
 
@@ -230,10 +232,14 @@ class Writer implements ClosableBatchWriter {
       const { lastError, degraded } = this.health;
       reject(
         (degraded && lastError) ||
-          new DatabaseError(DatabaseErrorCode.Timeout, `rows for ${table} were not durable within ${writeTimeoutMs} ms`, {
-            table,
-            retryable: true,
-          }),
+          new DatabaseError(
+            DatabaseErrorCode.Timeout,
+            `rows for ${table} were not durable within ${writeTimeoutMs} ms`,
+            {
+              table,
+              retryable: true,
+            },
+          ),
       );
     }, writeTimeoutMs);
     return {
@@ -320,7 +326,13 @@ class Writer implements ClosableBatchWriter {
   private async insertEntries(batch: Batch, entries: Entry[], rows: number, bytes: number): Promise<void> {
     const { options, health } = this;
     const { clock } = options;
-    const data = entries.length === 1 ? entries[0].data : Buffer.concat(entries.map((entry) => entry.data), bytes);
+    const data =
+      entries.length === 1
+        ? entries[0].data
+        : Buffer.concat(
+            entries.map((entry) => entry.data),
+            bytes,
+          );
     const settings = { insert_deduplication_token: `${this.tokenPrefix}-${++this.tokens}` };
     const startedMs = clock.monotonicMs();
     this.backoff.reset();
@@ -352,7 +364,12 @@ class Writer implements ClosableBatchWriter {
       if (divisible) {
         const half = entries.length >> 1;
         for (const part of [entries.slice(0, half), entries.slice(half)]) {
-          await this.insertEntries(batch, part, sum(part, (entry) => entry.rows), sum(part, (entry) => entry.data.length));
+          await this.insertEntries(
+            batch,
+            part,
+            sum(part, (entry) => entry.rows),
+            sum(part, (entry) => entry.data.length),
+          );
         }
         return;
       }

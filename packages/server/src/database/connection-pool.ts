@@ -20,8 +20,8 @@ export class Pool<T> {
   private readonly options: PoolOptions<T>;
   private readonly items: T[] = [];
   private readonly free: T[] = [];
-  private waiting: Waiter<T>[] = [];
-  private idleWaiters: (() => void)[] = [];
+  private readonly waiting: Waiter<T>[] = [];
+  private readonly idleWaiters: (() => void)[] = [];
   private closed = false;
 
   constructor(options: PoolOptions<T>) {
@@ -96,7 +96,8 @@ export class Pool<T> {
   /** close refuses new and waiting callers and resolves with the items once none is in use. */
   async close(): Promise<T[]> {
     this.closed = true;
-    for (const waiter of [...this.waiting]) waiter.fail(closedError());
+    // fail takes the waiter out of the list.
+    while (this.waiting.length > 0) this.waiting[0].fail(closedError());
     if (this.busy > 0) await new Promise<void>((resolve) => this.idleWaiters.push(resolve));
     return this.items;
   }

@@ -58,10 +58,15 @@ export function openDataDirectory(path: string): DataDirectory {
     makeFolder(path);
     lock = acquireLock(join(path, LOCK_FILE), `the data directory ${path}`);
   } catch (error) {
-    if (error instanceof LockedError) throw new DatabaseError(DatabaseErrorCode.Locked, error.message, { cause: error });
-    throw new DatabaseError(DatabaseErrorCode.DiskFailed, `cannot use the data directory ${path}: ${(error as Error).message}`, {
-      cause: error,
-    });
+    if (error instanceof LockedError)
+      throw new DatabaseError(DatabaseErrorCode.Locked, error.message, { cause: error });
+    throw new DatabaseError(
+      DatabaseErrorCode.DiskFailed,
+      `cannot use the data directory ${path}: ${(error as Error).message}`,
+      {
+        cause: error,
+      },
+    );
   }
   try {
     // Read again under the lock: whoever held it may have changed the state.
@@ -81,9 +86,13 @@ export function openDataDirectory(path: string): DataDirectory {
   } catch (error) {
     lock.release();
     if (error instanceof DatabaseError) throw error;
-    throw new DatabaseError(DatabaseErrorCode.DiskFailed, `cannot write to the data directory ${path}: ${(error as Error).message}`, {
-      cause: error,
-    });
+    throw new DatabaseError(
+      DatabaseErrorCode.DiskFailed,
+      `cannot write to the data directory ${path}: ${(error as Error).message}`,
+      {
+        cause: error,
+      },
+    );
   }
 }
 
@@ -98,9 +107,13 @@ function inspect(path: string): DirectoryState | undefined {
   } catch (error) {
     if (error instanceof DatabaseError) throw error;
     if (fileErrorCode(error) === "ENOENT") return undefined;
-    throw new DatabaseError(DatabaseErrorCode.DiskFailed, `cannot read the data directory ${path}: ${(error as Error).message}`, {
-      cause: error,
-    });
+    throw new DatabaseError(
+      DatabaseErrorCode.DiskFailed,
+      `cannot read the data directory ${path}: ${(error as Error).message}`,
+      {
+        cause: error,
+      },
+    );
   }
   if (existsSync(join(path, STATE_FILE))) return readState(path);
   // A crash between the lock and the state file leaves these two.
@@ -119,7 +132,9 @@ export function readState(path: string): DirectoryState {
   try {
     state = JSON.parse(readFileSync(file, "utf8")) as Partial<DirectoryState>;
   } catch (error) {
-    throw new DatabaseError(DatabaseErrorCode.Corrupt, `cannot read ${file}: ${(error as Error).message}`, { cause: error });
+    throw new DatabaseError(DatabaseErrorCode.Corrupt, `cannot read ${file}: ${(error as Error).message}`, {
+      cause: error,
+    });
   }
   if (typeof state !== "object" || state === null || !isCount(state.belfry) || !isCount(state.schema)) {
     throw new DatabaseError(DatabaseErrorCode.Corrupt, `${file} does not describe a data directory`);

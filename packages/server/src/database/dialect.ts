@@ -34,7 +34,12 @@ export function singleDialect(kind: "embedded" | "server", database: string): Di
 
 /** clusterDialect is the dialect of a cluster; inserts wait until the shard has the rows. */
 export function clusterDialect(database: string, cluster: string): Dialect {
-  return { kind: "cluster", database, cluster, insertSettings: { distributed_foreground_insert: 1, insert_quorum: "auto" } };
+  return {
+    kind: "cluster",
+    database,
+    cluster,
+    insertSettings: { distributed_foreground_insert: 1, insert_quorum: "auto" },
+  };
 }
 
 /** onCluster is the clause that makes a DDL statement go to every server. */

@@ -119,10 +119,7 @@ export class EmbeddedTransport implements Transport {
     } finally {
       watch.end();
       if (done) this.readers.release(connection);
-      else void this.abandon(connection, this.readers, async () => {
-        await pending;
-        while (iterator && !(await iterator.next()).done);
-      });
+      else void this.abandon(connection, this.readers, () => drain(pending, iterator));
     }
   }
 
@@ -153,7 +150,11 @@ export class EmbeddedTransport implements Transport {
 
   // exclusive runs work on a connection of its own. When the caller gives up, it is rejected at once while the
   // connection stays taken until the engine has ended the statement.
-  private async exclusive(pool: Pool<Connection>, call: Call, work: (connection: Connection) => Promise<void>): Promise<void> {
+  private async exclusive(
+    pool: Pool<Connection>,
+    call: Call,
+    work: (connection: Connection) => Promise<void>,
+  ): Promise<void> {
     const connection = await pool.acquire(call.timeoutMs, call.signal);
     const watch = new Watch(call);
     const running = work(connection);
@@ -170,16 +171,12 @@ export class EmbeddedTransport implements Transport {
   }
 
   private async abandon(connection: Connection, pool: Pool<Connection>, rest: () => Promise<unknown>): Promise<void> {
-    let ended = false;
-    const ending = rest()
-      .catch(() => undefined)
-      .then(() => {
-        ended = true;
-      });
-    while (!ended) {
-      await this.kill(connection.tag);
-      await Promise.race([ending, new Promise((resolve) => setTimeout(resolve, KILL_AGAIN_MS).unref())]);
-    }
+    const ending = rest().then(
+      () => true,
+      () => true,
+    );
+    do await this.kill(connection.tag);
+    while (!(await Promise.race([ending, after(KILL_AGAIN_MS)])));
     pool.release(connection);
   }
 
@@ -195,6 +192,20 @@ export class EmbeddedTransport implements Transport {
       );
     return this.kills;
   }
+}
+
+// What is left of a killed stream; it ends with the error of the kill.
+async function drain(
+  pending: Promise<unknown> | undefined,
+  iterator: AsyncIterator<unknown> | undefined,
+): Promise<void> {
+  await pending;
+  if (!iterator) return;
+  for (let next = await iterator.next(); !next.done; next = await iterator.next());
+}
+
+function after(delayMs: number): Promise<false> {
+  return new Promise((resolve) => setTimeout(resolve, delayMs, false).unref());
 }
 
 /** Watch turns a call's signal and limit into a rejection that overtakes the engine. */

@@ -113,7 +113,16 @@ const KINDS: ReadonlyMap<number, { code: DatabaseErrorCode; retryable: boolean }
 ]);
 
 const EXCEPTION = /Code: (\d+)\.\s*(?:DB::\w*Exception: )?([\s\S]*)/;
-const NETWORK_CODES = new Set(["ECONNREFUSED", "ECONNRESET", "ENOTFOUND", "EAI_AGAIN", "ETIMEDOUT", "EPIPE", "EHOSTUNREACH", "ENETUNREACH"]);
+const NETWORK_CODES = new Set([
+  "ECONNREFUSED",
+  "ECONNRESET",
+  "ENOTFOUND",
+  "EAI_AGAIN",
+  "ETIMEDOUT",
+  "EPIPE",
+  "EHOSTUNREACH",
+  "ENETUNREACH",
+]);
 
 /** StatementContext is what was being done when the engine failed. */
 export interface StatementContext {

@@ -7,6 +7,22 @@ export {
 } from "./batch-writer.ts";
 export type { BatchWriter, Database, QueryOptions, SqlParameters } from "./database.ts";
 export { DatabaseError, DatabaseErrorCode } from "./errors.ts";
+export { decimalScale, ExemplarRows, HistogramRows, MetadataRows, SampleRows, SeriesRows } from "./metric-rows.ts";
+export {
+  readExemplars,
+  readHistograms,
+  readMetadata,
+  readSamples,
+  readSeries,
+  type HistogramSample,
+  type ReadOptions,
+  type SampleBlock,
+  type SampleSelection,
+  type SeriesSelection,
+  type StoredExemplar,
+  type StoredMetadata,
+  type StoredSeries,
+} from "./metric-reader.ts";
 export {
   openDatabase,
   type EmbeddedDatabaseOptions,

@@ -76,7 +76,13 @@ export async function migrate(
         DatabaseErrorCode.MigrationFailed,
         `migration ${migration.version} (${migration.name}) failed: ${reason}; the next start tries it again`,
         error instanceof DatabaseError
-          ? { cause: error, statement: error.statement, engineCode: error.engineCode, engineName: error.engineName, retryable: error.retryable }
+          ? {
+              cause: error,
+              statement: error.statement,
+              engineCode: error.engineCode,
+              engineName: error.engineName,
+              retryable: error.retryable,
+            }
           : { cause: error },
       );
     }

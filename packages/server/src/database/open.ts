@@ -120,7 +120,11 @@ function startEngine(directory: DataDirectory, options: EmbeddedDatabaseOptions)
       writers: options.writers ?? 2,
     });
   } catch (error) {
-    const cause = toDatabaseError(error, { action: `open the database in ${directory.path}`, statement: "", write: false });
+    const cause = toDatabaseError(error, {
+      action: `open the database in ${directory.path}`,
+      statement: "",
+      write: false,
+    });
     throw new DatabaseError(
       cause.code === DatabaseErrorCode.QueryFailed ? DatabaseErrorCode.Corrupt : cause.code,
       cause.message,

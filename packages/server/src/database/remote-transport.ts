@@ -36,7 +36,9 @@ export class RemoteTransport implements Transport {
     const client = this.connect("default");
     try {
       const cluster = onCluster(this.dialect);
-      await client.command({ query: `CREATE DATABASE IF NOT EXISTS ${quoteIdentifier(this.dialect.database)}${cluster}` });
+      await client.command({
+        query: `CREATE DATABASE IF NOT EXISTS ${quoteIdentifier(this.dialect.database)}${cluster}`,
+      });
     } finally {
       await client.close();
     }

@@ -7,7 +7,18 @@
 //
 // Rejected: BACKUP (copies every byte through the engine, and a restore needs it to start), FREEZE (does not hold
 // the metadata, so not the schema, which is what a migration changes).
-import { copyFileSync, existsSync, linkSync, lstatSync, mkdirSync, readdirSync, readlinkSync, renameSync, rmSync, symlinkSync } from "node:fs";
+import {
+  copyFileSync,
+  existsSync,
+  linkSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+} from "node:fs";
 import { join } from "node:path";
 import { syncFolder } from "../lib/files.ts";
 import { openDataDirectory, readState, STATE_FILE, type DataDirectory } from "./data-directory.ts";
@@ -96,7 +107,9 @@ export function rollback(path: string, nowMs: number = Date.now()): RollbackResu
 }
 
 function contentOf(path: string): string[] {
-  return readdirSync(path).filter((name) => name === "clickhouse" || name === STATE_FILE || name.startsWith("state.db"));
+  return readdirSync(path).filter(
+    (name) => name === "clickhouse" || name === STATE_FILE || name.startsWith("state.db"),
+  );
 }
 
 function copyContent(from: string, to: string): void {

@@ -56,7 +56,7 @@ export class SqlDatabase implements Database {
     for await (const chunk of this.stream(sql, "JSONEachRow", { ...options, settings })) chunks.push(chunk);
     const text = Buffer.concat(chunks).toString("utf8");
     const rows: Row[] = [];
-    for (let start = 0; start < text.length; ) {
+    for (let start = 0; start < text.length;) {
       let end = text.indexOf("\n", start);
       if (end < 0) end = text.length;
       if (end > start) rows.push(JSON.parse(text.slice(start, end)) as Row);
@@ -72,7 +72,11 @@ export class SqlDatabase implements Database {
     let bytes = 0;
     let failure: DatabaseError | undefined;
     try {
-      const call = { params: options.params, signal: options.signal, timeoutMs: options.timeoutMs ?? DEFAULT_TIMEOUT_MS };
+      const call = {
+        params: options.params,
+        signal: options.signal,
+        timeoutMs: options.timeoutMs ?? DEFAULT_TIMEOUT_MS,
+      };
       for await (const chunk of this.transport.stream(statement, format, call)) {
         bytes += chunk.length;
         // The engine counts its own blocks; this also holds for what its format makes of them.
