@@ -6,6 +6,8 @@ export default defineConfig({
   build: {
     outDir: "dist",
     target: "es2022",
+    // Colours are written with light-dark(), which follows the chosen scheme only when it is left as it is.
+    cssTarget: ["chrome123", "firefox120", "safari17.5"],
     sourcemap: false,
     chunkSizeWarningLimit: 900,
   },

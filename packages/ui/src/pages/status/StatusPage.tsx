@@ -25,7 +25,8 @@ export function StatusPage() {
         <Section title="Process">
           <Pairs
             rows={[
-              ["Version", build.version ?? ""],
+              ["Belfry", (build.revision ?? "").replace("belfry-", "")],
+              ["Answers as Prometheus", build.version ?? ""],
               ["Started", new Date(String(runtime.startTime)).toLocaleString()],
               ["Host", String(runtime.hostname)],
               ["Working directory", String(runtime.CWD)],
