@@ -135,6 +135,8 @@ class Writer implements ClosableBatchWriter {
   private retryTimer: Timer | undefined;
   private wakeRetry: (() => void) | undefined;
   private closed = false;
+  private awaited = 0;
+  private keepAlive: NodeJS.Timeout | undefined;
   private readonly abort = new AbortController();
   private readonly health: BatchWriterState = {
     queuedRows: 0,
@@ -185,14 +187,16 @@ class Writer implements ClosableBatchWriter {
 
   append(rows: number, data: Uint8Array): void {
     if (rows === 0) return;
-    this.enqueue(rows, data, undefined);
+    this.enqueue(rows, data, false);
     this.schedule(this.options.maxAgeMs);
   }
 
   write(rows: number, data: Uint8Array): Promise<void> {
     if (rows === 0) return Promise.resolve();
     return new Promise<void>((resolve, reject) => {
-      this.enqueue(rows, data, this.ticket(resolve, reject));
+      // It throws when the queue is full; only then is there something to wait for.
+      const entry = this.enqueue(rows, data, true);
+      entry.ticket = this.writeTicket(resolve, reject);
       this.schedule(this.options.writeDelayMs);
     });
   }
@@ -202,7 +206,7 @@ class Writer implements ClosableBatchWriter {
     if (!last) return Promise.resolve();
     return new Promise<void>((resolve, reject) => {
       last.awaited = true;
-      last.flushers.push({ settle: (error) => (error ? reject(error) : resolve()) });
+      last.flushers.push(this.ticket(resolve, reject));
       this.schedule(0);
     });
   }
@@ -225,33 +229,41 @@ class Writer implements ClosableBatchWriter {
     }
   }
 
-  // A write that is not durable in time is reported as failed while its rows stay queued.
   private ticket(resolve: () => void, reject: (error: Error) => void): Ticket {
-    const { table, clock, writeTimeoutMs } = this.options;
-    const timer = clock.setTimeout(() => {
-      const { lastError, degraded } = this.health;
-      reject(
-        (degraded && lastError) ||
-          new DatabaseError(
-            DatabaseErrorCode.Timeout,
-            `rows for ${table} were not durable within ${writeTimeoutMs} ms`,
-            {
-              table,
-              retryable: true,
-            },
-          ),
-      );
-    }, writeTimeoutMs);
+    // Timers of the clock do not keep the process alive; somebody who awaits their work must.
+    if (this.awaited++ === 0) this.keepAlive = setInterval(() => undefined, 60_000);
+    let settled = false;
     return {
       settle: (error) => {
-        timer.cancel();
+        if (settled) return;
+        settled = true;
+        if (--this.awaited === 0) clearInterval(this.keepAlive);
         if (error) reject(error);
         else resolve();
       },
     };
   }
 
-  private enqueue(rows: number, data: Uint8Array, ticket: Ticket | undefined): void {
+  // A write that is not durable in time is reported as failed while its rows stay queued.
+  private writeTicket(resolve: () => void, reject: (error: Error) => void): Ticket {
+    const { table, clock, writeTimeoutMs } = this.options;
+    const ticket = this.ticket(resolve, reject);
+    const timer = clock.setTimeout(() => {
+      const { lastError, degraded } = this.health;
+      const late = `rows for ${table} were not durable within ${writeTimeoutMs} ms`;
+      ticket.settle(
+        (degraded && lastError) || new DatabaseError(DatabaseErrorCode.Timeout, late, { table, retryable: true }),
+      );
+    }, writeTimeoutMs);
+    return {
+      settle: (error) => {
+        timer.cancel();
+        ticket.settle(error);
+      },
+    };
+  }
+
+  private enqueue(rows: number, data: Uint8Array, awaited: boolean): Entry {
     const { health, options } = this;
     if (this.closed) throw new DatabaseError(DatabaseErrorCode.Closed, `the writer of ${options.table} is closed`);
     if (data[data.length - 1] !== 10) throw bug("rows must be whole lines, the last one ended");
@@ -268,13 +280,15 @@ class Writer implements ClosableBatchWriter {
       batch = { entries: [], rows: 0, bytes: 0, awaited: false, flushers: [], lost: undefined };
       this.queue.push(batch);
     }
-    batch.entries.push({ data, rows, ticket });
+    const entry: Entry = { data, rows, ticket: undefined };
+    batch.entries.push(entry);
     batch.rows += rows;
     batch.bytes += data.length;
-    batch.awaited ||= ticket !== undefined;
+    batch.awaited ||= awaited;
     health.queuedRows += rows;
     health.queuedBytes += data.length;
     if (this.isFull(batch)) this.schedule(0);
+    return entry;
   }
 
   private isFull(batch: Batch): boolean {

@@ -163,7 +163,7 @@ export async function* readSeries(
 ): AsyncGenerator<StoredSeries[], void, undefined> {
   // The id says what the labels are, so that any row of it will do.
   const sql =
-    "SELECT id, toString(any(name)) AS metric, any(CAST(mapKeys(labels), 'Array(String)')) AS names, any(mapValues(labels)) AS texts " +
+    "SELECT id, CAST(any(name), 'String') AS metric, any(CAST(mapKeys(labels), 'Array(String)')) AS names, any(mapValues(labels)) AS texts " +
     "FROM metric_series WHERE day >= toDate(fromUnixTimestamp64Milli({start:Int64}), 'UTC') " +
     "AND day <= toDate(fromUnixTimestamp64Milli({end:Int64}), 'UTC')" +
     (selection.name === undefined ? "" : " AND name = {name:String}") +
@@ -179,7 +179,7 @@ export async function* readSeries(
     const metricNames = stringsColumn(block, 1);
     const names = stringArraysColumn(block, 2);
     const texts = stringArraysColumn(block, 3);
-    const batch: StoredSeries[] = new Array(block.rows);
+    const batch: StoredSeries[] = [];
     for (let i = 0, from = 0; i < block.rows; i++) {
       const to = names.ends[i];
       batch[i] = {
@@ -267,7 +267,7 @@ export interface StoredMetadata {
 /** readMetadata returns the metadata of every family, what was said last first. */
 export async function readMetadata(database: Database, options: ReadOptions = {}): Promise<StoredMetadata[]> {
   const sql =
-    "SELECT family, toString(type) AS kind, toString(unit) AS unit_name, help, max(seen) AS last " +
+    "SELECT family, CAST(type, 'String') AS kind, CAST(unit, 'String') AS unit_name, help, max(seen) AS last " +
     "FROM metric_metadata GROUP BY family, kind, unit_name, help ORDER BY family, last DESC, kind, unit_name, help";
   const out: StoredMetadata[] = [];
   for await (const block of decodeNative(database.stream(sql, "Native", options))) {

@@ -157,14 +157,14 @@ function numbers(type: string, data: ArrayBuffer): Float64Array | Int32Array | U
 }
 
 function readStrings(cursor: Cursor, rows: number): Column | undefined {
-  const values: string[] = new Array(rows);
+  const values: string[] = [];
   const { bytes } = cursor;
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
   for (let i = 0; i < rows; i++) {
     const size = cursor.varint();
     const start = size < 0 ? -1 : cursor.skip(size);
     if (start < 0) return undefined;
-    values[i] = text.toString("utf8", start, start + size);
+    values.push(text.toString("utf8", start, start + size));
   }
   return { kind: "strings", values };
 }
