@@ -1,4 +1,4 @@
-import { parseExpr, printExpr } from "@belfry/core/promql";
+import { parseExpr, type ParserOptions, printExpr } from "@belfry/core/promql";
 import { Engine } from "../../packages/server/src/metrics/engine/index.ts";
 import { listConformance, readConformance } from "./data.ts";
 import { type EvalOutcome, runScript, type ScriptEngine } from "./promqltest/harness.ts";
@@ -49,7 +49,12 @@ export async function runScriptFile(file: string, engine: ScriptEngine): Promise
   return row;
 }
 
-const parserOptions = { features: SCRIPT_FEATURES };
+const parserOptions: ParserOptions = {
+  experimentalFunctions: true,
+  durationExpressions: true,
+  extendedRangeSelectors: true,
+  binopFillModifiers: true,
+};
 const expressions = {
   parse: (query: string) => parseExpr(query, parserOptions),
   print: printExpr,

@@ -1,5 +1,12 @@
 // A plain Queryable in memory: what promqltest scripts load, and what comparisons with a real Prometheus are fed.
-import { type Histogram, type Labels, matchesAll, type Matcher, SampleBuffer } from "@belfry/core/model";
+import {
+  type Histogram,
+  type Labels,
+  matchesAll,
+  type Matcher,
+  type SampleBuffer,
+  storedCounterResetHint,
+} from "@belfry/core/model";
 import type { Queryable, SelectedSeries, SeriesSet } from "../../../packages/server/src/metrics/queryable.ts";
 
 /** MemorySample is one sample to add; `startMs` is its start timestamp, 0 for none. */
@@ -53,10 +60,23 @@ class MemorySeries implements SelectedSeries {
     if (added.length === 0) return;
     const last = this.samples.at(-1);
     const inOrder = last === undefined || last.timeMs < added[0].timeMs;
-    this.samples.push(...added);
-    if (inOrder) return;
-    const byTime = new Map(this.samples.map((sample) => [sample.timeMs, sample]));
-    this.samples = [...byTime.values()].toSorted((a, b) => a.timeMs - b.timeMs);
+    const from = inOrder ? this.samples.length : 0;
+    for (const sample of added) this.samples.push(sample);
+    if (!inOrder) {
+      const byTime = new Map(this.samples.map((sample) => [sample.timeMs, sample]));
+      this.samples = [...byTime.values()].toSorted((a, b) => a.timeMs - b.timeMs);
+    }
+    this.setHints(from);
+  }
+
+  /** setHints gives histograms the counter reset hints they have when they come from a store. */
+  private setHints(from: number): void {
+    for (let i = from; i < this.samples.length; i++) {
+      const { histogram } = this.samples[i];
+      if (!histogram) continue;
+      const counterResetHint = storedCounterResetHint(histogram, this.samples[i - 1]?.histogram);
+      this.samples[i] = { ...this.samples[i], histogram: { ...histogram, counterResetHint } };
+    }
   }
 
   read(startMs: number, endMs: number, into: SampleBuffer): void {

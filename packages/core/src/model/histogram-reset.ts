@@ -28,6 +28,25 @@ export function detectReset(h: Histogram, previous: Histogram): boolean {
   );
 }
 
+/**
+ * storedCounterResetHint is the hint a histogram sample is stored with, so that nobody has to look for a reset again:
+ * Reset and NotReset where comparing it with `previous` tells, Gauge for gauges, else Unknown. `previous` is the sample
+ * before it in its series if that is a histogram; undefined after a float, a staleness marker, or nothing.
+ */
+export function storedCounterResetHint(h: Histogram, previous: Histogram | undefined): CounterResetHint {
+  if (h.counterResetHint === CounterResetHint.Gauge) return CounterResetHint.Gauge;
+  if (previous?.counterResetHint === CounterResetHint.Gauge) return CounterResetHint.Unknown;
+  if (h.counterResetHint === CounterResetHint.Reset) return CounterResetHint.Reset;
+  if (previous === undefined) return CounterResetHint.Unknown;
+  if (h.count < previous.count) return CounterResetHint.Reset;
+  if (h.schema !== previous.schema || h.zeroThreshold !== previous.zeroThreshold) return CounterResetHint.Unknown;
+  if (!customBoundsMatch(h.customValues, previous.customValues)) return CounterResetHint.Unknown;
+  // A sender's claim that there was no reset is not taken on trust.
+  const claim = h.counterResetHint;
+  const reset = detectReset(claim === CounterResetHint.Unknown ? h : { ...h, counterResetHint: 0 }, previous);
+  return reset ? CounterResetHint.Reset : CounterResetHint.NotReset;
+}
+
 /** MergedSide walks one side of a histogram at a given resolution, from the first bucket that reaches beyond `threshold`. */
 class MergedSide {
   index = 0;

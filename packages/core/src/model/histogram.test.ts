@@ -33,6 +33,7 @@ import {
   newHistogram,
   reduceResolution,
   splitClassicName,
+  storedCounterResetHint,
   subtractHistogram,
   trimHistogram,
   validateHistogram,
@@ -561,6 +562,33 @@ describe("counter resets", () => {
     [[7], [0, 9], [1, 2, 5], [1, 1, 1, 1], false],
   ])("custom bounds %j %j after %j %j: %s", (bounds, counts, previousBounds, previousCounts, expected) => {
     expect(detectReset(custom(bounds, counts), custom(previousBounds, previousCounts))).toBe(expected);
+  });
+});
+
+describe("stored counter reset hints", () => {
+  const U = CounterResetHint.Unknown;
+  const R = CounterResetHint.Reset;
+  const N = CounterResetHint.NotReset;
+  const G = CounterResetHint.Gauge;
+  const before = h({ count: 3 }, [[1, 3]]);
+  test.each<[string, Histogram, Histogram | undefined, CounterResetHint]>([
+    ["the first", before, undefined, U],
+    ["the first, said to be reset", h({ counterResetHint: R }), undefined, R],
+    ["grown", h({ count: 4 }, [[1, 4]]), before, N],
+    ["the same", before, before, N],
+    ["fallen", h({ count: 2 }, [[1, 2]]), before, R],
+    ["fallen in one bucket", h({ count: 9 }, [[1, 2], [2, 7]]), before, R], // prettier-ignore
+    ["fallen against its claim", h({ count: 9, counterResetHint: N }, [[2, 9]]), before, R],
+    ["grown, said to be reset", h({ count: 9, counterResetHint: R }, [[1, 9]]), before, R],
+    ["of another resolution", h({ count: 9, schema: -1 }, [[1, 9]]), before, U],
+    ["of another zero bucket", h({ count: 9, zeroThreshold: 1 }, [[1, 9]]), before, U],
+    ["a gauge", h({ counterResetHint: G }), before, G],
+    ["after a gauge", before, h({ counterResetHint: G }), U],
+    ["of other bounds", custom([1, 2], [1, 1]), custom([1], [1]), U],
+  ])("%s", (_, now, previous, hint) => {
+    const copy = JSON.stringify(now);
+    expect(storedCounterResetHint(now, previous)).toBe(hint);
+    expect(JSON.stringify(now)).toBe(copy);
   });
 });
 

@@ -75,7 +75,7 @@ export {
   histogramVariance,
   NaNObservations,
 } from "./histogram-quantile.ts";
-export { detectReset } from "./histogram-reset.ts";
+export { detectReset, storedCounterResetHint } from "./histogram-reset.ts";
 export {
   boundaryRule,
   bucketToString,
