@@ -21,7 +21,7 @@ export type {
 } from "./ast.ts";
 export { type ApiAst, toApiAst } from "./api-ast.ts";
 export { type DurationContext, DurationExprError, resolveDurations } from "./durations.ts";
-export { ParseError, type ParseProblem } from "./errors.ts";
+export { byteLength, describePosition, ParseError, type ParseProblem } from "./errors.ts";
 export { FUNCTIONS, type FunctionSignature } from "./functions.ts";
 export { AGGREGATIONS, type AggregationSignature, KEYWORD_DOCS, type KeywordSignature, OPERATORS } from "./keywords.ts";
 export { parseExpr, parseMetric, parseMetricSelector } from "./parser.ts";

@@ -102,8 +102,7 @@ export function buildTables(
       const rule = item >> DOT_BITS;
       if ((item & DOT_MASK) !== ruleRhs[rule]!.length || rule === 0) continue;
       const lookahead = lookaheads.get(s * ruleRhs.length + rule)!;
-      for (let token = 0; token < terminalCount; token++) {
-        if ((lookahead[token >> 5]! & (1 << (token & 31))) === 0) continue;
+      for (const token of bits(lookahead)) {
         const current = row[token]!;
         if (current === 0) row[token] = -rule;
         else if (current === FAIL) continue;
@@ -114,6 +113,15 @@ export function buildTables(
     chooseDefault(row, error, tables, s);
   }
   return tables;
+}
+
+/** bits lists the tokens in a set. */
+function bits(set: Int32Array): number[] {
+  const tokens: number[] = [];
+  for (let w = 0; w < set.length; w++) {
+    for (let word = set[w]!; word !== 0; word &= word - 1) tokens.push(w * 32 + 31 - Math.clz32(word & -word));
+  }
+  return tokens;
 }
 
 /** Precedence answers conflicts between a shift and a reduction. */
@@ -231,6 +239,13 @@ function computeLookaheads(
   const reads: number[][] = transitions.map(() => []);
   const includes: number[][] = transitions.map(() => []);
   const lookback = new Map<number, number[]>();
+  // The symbols of a rule from this index on are followed only by symbols that may be empty.
+  const emptyAfter = ruleRhs.map((rhs) =>
+    Math.max(
+      0,
+      rhs.findLastIndex((symbol) => !nullable[symbol]),
+    ),
+  );
   const byLhs: number[][] = Array.from({ length: symbolCount + 1 }, () => []);
   for (const [rule, lhs] of ruleLhs.entries()) byLhs[lhs]!.push(rule);
 
@@ -243,7 +258,7 @@ function computeLookaheads(
       const rhs = ruleRhs[rule]!;
       let state = transition.state;
       for (const [i, symbol] of rhs.entries()) {
-        if (symbol >= terminalCount && rhs.slice(i + 1).every((rest) => nullable[rest])) {
+        if (symbol >= terminalCount && i >= emptyAfter[rule]!) {
           includes[transitionIds.get(state * symbolCount + symbol)!]!.push(id);
         }
         state = states[state]!.transitions.get(symbol)!;
