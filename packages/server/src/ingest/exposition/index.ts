@@ -4,3 +4,6 @@ export { OpenMetricsParser } from "./openmetrics-parser.ts";
 export { Entry, type ExpositionParser, type ParserOptions } from "./parser.ts";
 export { TextParser } from "./text-parser.ts";
 export { chooseFormat, type ExpositionFormat, type FormatChoice } from "./content-type.ts";
+export { ProtobufParser } from "./protobuf-parser.ts";
+export { readStrictOpenMetrics, type StrictFamily, type StrictSample } from "./openmetrics-strict.ts";
+export { readEntries } from "./read-entries.ts";

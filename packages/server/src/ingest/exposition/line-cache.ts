@@ -30,7 +30,7 @@ export class LineCache {
   length = new Int32Array(FIRST_SLOTS);
   next = new Int32Array(FIRST_SLOTS);
   seen = new Int32Array(FIRST_SLOTS);
-  /** labelStates is the parser's: for Type entries the metric type. */
+  /** detail is the parser's: for Type entries the metric type. */
   detail = new Uint8Array(FIRST_SLOTS);
   /** parsed holds what HELP, TYPE and UNIT lines said. */
   readonly parsed: (ParsedMetadata | undefined)[] = [];
@@ -84,6 +84,11 @@ export class LineCache {
       if (id === 0) return 0;
       if (this.hash[id] === hash && this.length[id] === length && this.same(id, bytes, start, length)) return id;
     }
+  }
+
+  /** equals tells whether entry `id`, which is `length` long, holds the first bytes of `bytes`. */
+  equals(id: number, bytes: Uint8Array, length: number): boolean {
+    return this.kind[id] !== LineKind.None && this.same(id, bytes, 0, length);
   }
 
   private same(id: number, bytes: Uint8Array, start: number, length: number): boolean {

@@ -45,4 +45,10 @@ export interface ParserOptions {
   typeAndUnitLabels?: boolean;
   /** skipCreatedSeries takes `_created` samples of OpenMetrics as start timestamps only. */
   skipCreatedSeries?: boolean;
+  /** ignoreNativeHistograms reads native histograms as the classic ones they also are. */
+  ignoreNativeHistograms?: boolean;
+  /** keepClassicHistograms gives the classic series besides the native histogram. */
+  keepClassicHistograms?: boolean;
+  /** convertClassicHistograms makes native histograms with custom buckets of classic ones. */
+  convertClassicHistograms?: boolean;
 }
