@@ -15,10 +15,12 @@ export class HostExposition {
   private readonly families = new Map<string, Family>();
   private readonly writer = new ExpositionWriter("text", 128 * 1024);
   private sorted: Family[] = [];
+  private readonly rawFamilies: { name: string; help: string; kind: MetricKind; sampleLines: readonly string[] }[] = [];
 
   /** begin forgets the samples of the previous collection. */
   begin(): void {
     for (const family of this.families.values()) family.begin();
+    this.rawFamilies.length = 0;
   }
 
   /** family returns the family of that name; kind, help and label names of the first call for a name stay. */
@@ -38,16 +40,24 @@ export class HostExposition {
     this.getFamily("unknown", name, help, NO_LABELS).add(value);
   }
 
+  /** raw adds a whole family of finished sample lines, for this collection only. The name must not be in use. */
+  raw(name: string, help: string, kind: MetricKind, sampleLines: readonly string[]): void {
+    this.rawFamilies.push({ name, help, kind, sampleLines });
+  }
+
   /** has tells whether a family of that name has samples in this collection. */
   has(name: string): boolean {
     return (this.families.get(name)?.size ?? 0) > 0;
   }
 
-  /** render writes the families that have samples, sorted by name, then `tail` (whole lines) as it is. */
-  render(tail: Uint8Array): Uint8Array {
+  /** render writes the families that have samples, sorted by name, then the raw ones. */
+  render(): Uint8Array {
     this.writer.reset();
     for (const family of this.sorted) family.write(this.writer);
-    this.writer.raw(tail);
+    for (const { name, help, kind, sampleLines } of this.rawFamilies) {
+      this.writer.family(name, kind, help);
+      for (const line of sampleLines) this.writer.text(`${line}\n`);
+    }
     return this.writer.bytes();
   }
 

@@ -79,7 +79,7 @@ export function createHostCollector(options: HostCollectorOptions = {}): HostCol
       duration.add((clock.monotonicMs() - start) / 1000, run.name);
       success.add(succeeded ? 1 : 0, run.name);
     }
-    return out.render(NOTHING);
+    return out.render();
   }
 
   return {
@@ -92,8 +92,6 @@ export function createHostCollector(options: HostCollectorOptions = {}): HostCol
     close: () => context.mounts.close(),
   };
 }
-
-const NOTHING = new Uint8Array(0);
 
 class CollectorRun {
   readonly name: string;

@@ -2,8 +2,7 @@
 // read of one costs the event loop less (8 µs) than the bookkeeping of an asynchronous one (60 µs and three hops
 // through the thread pool; bench/host-metrics.ts). Files that ask a device (sensors, batteries, drives) may take
 // milliseconds or hang, so those go through `readSlow`.
-import { closeSync, existsSync, openSync, readdirSync, readSync } from "node:fs";
-import { readFile } from "node:fs/promises";
+import { close, closeSync, existsSync, open, openSync, read, readdirSync, readSync } from "node:fs";
 import { join } from "node:path";
 
 /** HostPaths are the roots that the collectors read below. */
@@ -16,6 +15,9 @@ export interface HostPaths {
 
 /** DEFAULT_PATHS are those of the machine we run on. */
 export const DEFAULT_PATHS: HostPaths = { procfs: "/proc", sysfs: "/sys", rootfs: "/", udevData: "/run/udev/data" };
+
+// Attributes of devices are a number or a name.
+const SLOW_BYTES = 512;
 
 /** HostFiles reads files below the configured roots. */
 export class HostFiles {
@@ -105,12 +107,21 @@ export class HostFiles {
   }
 
   /** readSlow reads and trims a file whose reading may take long; undefined when it cannot be read. */
-  async readSlow(path: string): Promise<string | undefined> {
-    try {
-      return (await readFile(path, "utf8")).trim();
-    } catch {
-      return undefined;
-    }
+  readSlow(path: string): Promise<string | undefined> {
+    return new Promise((resolve) => {
+      open(path, "r", (openError, fd) => {
+        if (openError) {
+          resolve(undefined);
+          return;
+        }
+        // One read only: some broken drivers answer EAGAIN for ever, and no attribute is longer than this.
+        const buffer = Buffer.allocUnsafe(SLOW_BYTES);
+        read(fd, buffer, 0, SLOW_BYTES, null, (readError, length) => {
+          close(fd);
+          resolve(readError ? undefined : buffer.toString("utf8", 0, length).trim());
+        });
+      });
+    });
   }
 
   /** list names the entries of a directory, sorted, or undefined when it does not exist. */
