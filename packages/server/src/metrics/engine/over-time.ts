@@ -31,8 +31,9 @@ function compensatedSum(values: Float64Array, from: number, to: number): number 
   for (let i = from + 1; i < to; i++) {
     const value = values[i]!;
     const next = total + value;
-    if (Math.abs(total) >= Math.abs(value)) error += total - next + value;
-    else error += value - next + total;
+    // The rounding error of the addition, exactly, whichever addend is the larger.
+    const part = next - total;
+    error += total - (next - part) + (value - part);
     total = next;
   }
   sum = total;

@@ -51,6 +51,13 @@ export class RateGeometry {
   toStart = new Float64Array(0);
   toEnd = new Float64Array(0);
   factor = new Float64Array(0);
+  /**
+   * zeroLimit tells cheaply whether a counter may have been zero within the window: only if its increase is more than
+   * its first value times this. NaN where zero is no bound. It leaves room for rounding, so the exact test must follow.
+   */
+  zeroLimit = new Float64Array(0);
+  /** complete: every step has the two samples that a rate needs. */
+  complete = false;
 
   update({ times, lo, hi, version }: RangeWindows, bounds: RateBounds, kind: RateKind): void {
     if (version === this.version) return;
@@ -61,14 +68,19 @@ export class RateGeometry {
       this.toStart = new Float64Array(steps);
       this.toEnd = new Float64Array(steps);
       this.factor = new Float64Array(steps);
+      this.zeroLimit = new Float64Array(steps);
     }
     const { rangeMs, stepMs } = bounds;
+    this.complete = true;
     let rangeEnd = bounds.firstEndMs - stepMs;
     for (let s = 0; s < steps; s++) {
       rangeEnd += stepMs;
       const first = lo[s]!;
       const last = hi[s]! - 1;
-      if (last <= first) continue;
+      if (last <= first) {
+        this.complete = false;
+        continue;
+      }
       const firstTime = times[first]!;
       const lastTime = times[last]!;
       let toStart = (firstTime - (rangeEnd - rangeMs)) / 1000;
@@ -82,7 +94,20 @@ export class RateGeometry {
       this.toStart[s] = toStart;
       this.toEnd[s] = toEnd;
       this.factor[s] = factorOf(sampled, toStart, toEnd, rangeMs, kind.isRate);
+      this.zeroLimit[s] = kind.isCounter ? (sampled / toStart) * 0.999999 : NaN;
     }
+  }
+
+  /** scaled is `increase` extrapolated to the window at a step, for a window that begins with `firstValue`. */
+  scaled(s: number, firstValue: number, increase: number, bounds: RateBounds, kind: RateKind): number {
+    if (increase > 0 && firstValue >= 0) {
+      // A counter cannot have been below zero: extrapolate to where it would have been zero, not further.
+      const toZero = this.sampled[s]! * (firstValue / increase);
+      if (toZero < this.toStart[s]!) {
+        return increase * factorOf(this.sampled[s]!, toZero, this.toEnd[s]!, bounds.rangeMs, kind.isRate);
+      }
+    }
+    return increase * this.factor[s]!;
   }
 }
 
@@ -100,16 +125,41 @@ export function extrapolatedRate(
   geometry: RateGeometry,
 ): number {
   geometry.update(windows, bounds, kind);
+  const resets = kind.isCounter ? findResets(windows.values, windows.n) : 0;
+  if (resets > 0 || !geometry.complete) return withGaps(windows, row, bounds, kind, geometry, resets);
+  // Fast path: no resets, and a result at every step.
   const { values, lo, hi } = windows;
-  const { sampled, toStart, toEnd, factor } = geometry;
+  const { factor, zeroLimit } = geometry;
   const out = row.values;
-  const present = row.present;
-  const steps = row.to;
-  const { isCounter } = kind;
-  const resets = isCounter ? findResets(values, windows.n) : 0;
+  const { from, to } = row;
+  for (let s = from; s < to; s++) {
+    const firstValue = values[lo[s]!]!;
+    const increase = values[hi[s]! - 1]! - firstValue;
+    out[s] =
+      increase > firstValue * zeroLimit[s]!
+        ? geometry.scaled(s, firstValue, increase, bounds, kind)
+        : increase * factor[s]!;
+  }
+  row.present.fill(FLOAT, from, to);
+  return to - from;
+}
+
+function withGaps(
+  windows: RangeWindows,
+  row: Row,
+  bounds: RateBounds,
+  kind: RateKind,
+  geometry: RateGeometry,
+  resets: number,
+): number {
+  const { values, lo, hi } = windows;
+  const { factor, zeroLimit } = geometry;
+  const out = row.values;
+  const { present, to } = row;
+  const resetAt = resetIndices;
   let firstReset = 0;
   let count = 0;
-  for (let s = 0; s < steps; s++) {
+  for (let s = row.from; s < to; s++) {
     const first = lo[s]!;
     const last = hi[s]! - 1;
     if (last <= first) {
@@ -117,23 +167,15 @@ export function extrapolatedRate(
       continue;
     }
     const firstValue = values[first]!;
-    let result = values[last]! - firstValue;
-    if (resets > 0) {
-      while (firstReset < resets && resetIndices[firstReset]! <= first) firstReset++;
-      for (let r = firstReset; r < resets && resetIndices[r]! <= last; r++) result += values[resetIndices[r]! - 1]!;
-    }
+    let increase = values[last]! - firstValue;
+    while (firstReset < resets && resetAt[firstReset]! <= first) firstReset++;
+    for (let r = firstReset; r < resets && resetAt[r]! <= last; r++) increase += values[resetAt[r]! - 1]!;
+    out[s] =
+      increase > firstValue * zeroLimit[s]!
+        ? geometry.scaled(s, firstValue, increase, bounds, kind)
+        : increase * factor[s]!;
     present[s] = FLOAT;
     count++;
-    // A counter cannot have been below zero, so extrapolation to the left ends where it would have been zero. Most
-    // counters are far above: the products decide that without a division, with room for rounding.
-    if (isCounter && result > 0 && firstValue >= 0 && sampled[s]! * firstValue < 1.000001 * (toStart[s]! * result)) {
-      const toZero = sampled[s]! * (firstValue / result);
-      if (toZero < toStart[s]!) {
-        out[s] = result * factorOf(sampled[s]!, toZero, toEnd[s]!, bounds.rangeMs, kind.isRate);
-        continue;
-      }
-    }
-    out[s] = result * factor[s]!;
   }
   return count;
 }
