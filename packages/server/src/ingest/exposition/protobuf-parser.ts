@@ -12,12 +12,16 @@ import {
   type Histogram,
   HistogramError,
   histogramFromIntDeltas,
+  isKnownSchema,
   type Labels,
+  MAX_EXPONENTIAL_SCHEMA,
   METRIC_NAME,
   type MetricType,
   newHistogram,
   quoteGo,
+  reduceResolution,
   type Span,
+  unknownSchema,
   validateHistogram,
   validateIntHistogram,
 } from "@belfry/core/model";
@@ -465,6 +469,7 @@ export class ProtobufParser implements ExpositionParser {
 
   private buildNative(): Histogram {
     const { metric } = this;
+    if (!isKnownSchema(metric.schema)) throw this.fail(unknownSchema(metric.schema).message);
     const isFloat = metric.countFloat > 0 || metric.zeroCountFloat > 0;
     const common = {
       counterResetHint: this.header.type === GAUGE_HISTOGRAM ? CounterResetHint.Gauge : CounterResetHint.Unknown,
@@ -475,7 +480,7 @@ export class ProtobufParser implements ExpositionParser {
       negativeSpans: metric.negativeSpans,
     };
     try {
-      const histogram = isFloat
+      let histogram = isFloat
         ? newHistogram({
             ...common,
             count: metric.countFloat,
@@ -490,6 +495,7 @@ export class ProtobufParser implements ExpositionParser {
             positiveDeltas: metric.positiveDeltas,
             negativeDeltas: metric.negativeDeltas,
           });
+      if (metric.schema > MAX_EXPONENTIAL_SCHEMA) histogram = reduceResolution(histogram, MAX_EXPONENTIAL_SCHEMA);
       if (isFloat) validateHistogram(histogram);
       else validateIntHistogram(histogram);
       return compactHistogram(histogram);

@@ -1,4 +1,10 @@
-import { type Histogram } from "@belfry/core/model";
+import {
+  type Histogram,
+  isExponentialSchema,
+  MIN_EXPONENTIAL_SCHEMA,
+  reduceResolution,
+  usesCustomBuckets,
+} from "@belfry/core/model";
 
 /** HistogramLimits bound the resolution of native histograms. */
 export interface HistogramLimits {
@@ -8,8 +14,16 @@ export interface HistogramLimits {
   maxSchema: number;
 }
 
-/** fitHistogram reduces a histogram's resolution to the limits; undefined when that cannot be done. */
+/** fitHistogram reduces a histogram's resolution to the limits; undefined when that is not enough. The argument may be changed. */
 export function fitHistogram(histogram: Histogram, limits: HistogramLimits): Histogram | undefined {
-  void limits;
-  return histogram;
+  let fitted = histogram;
+  if (!usesCustomBuckets(fitted) && fitted.schema > limits.maxSchema)
+    fitted = reduceResolution(fitted, limits.maxSchema);
+  const { bucketLimit } = limits;
+  if (bucketLimit === 0) return fitted;
+  while (fitted.positiveBuckets.length + fitted.negativeBuckets.length > bucketLimit) {
+    if (!isExponentialSchema(fitted.schema) || fitted.schema <= MIN_EXPONENTIAL_SCHEMA) return undefined;
+    fitted = reduceResolution(fitted, fitted.schema - 1);
+  }
+  return fitted;
 }

@@ -4,9 +4,9 @@ import {
   chooseFormat,
   type ExpositionFormat,
   type ExpositionParser,
-  ExpositionError,
   OpenMetricsParser,
   type ParserOptions,
+  ProtobufParser,
   TextParser,
 } from "../exposition/index.ts";
 import type { SeriesCache, SeriesTable } from "./series-cache.ts";
@@ -52,8 +52,8 @@ export class ParserSet {
         return new TextParser(table.lines, this.settings);
       case "openmetrics":
         return new OpenMetricsParser(table.lines, this.settings);
-      default:
-        throw new ExpositionError(`format ${format} is not supported`, 0);
+      case "protobuf":
+        return new ProtobufParser(table.lines, this.settings);
     }
   }
 }

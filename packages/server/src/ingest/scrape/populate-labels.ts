@@ -1,6 +1,9 @@
 // From what discovery found to the labels a target is scraped with.
+import { DurationError, formatDuration, parseDuration } from "@belfry/core/format";
 import { type Labels, LabelsBuilder, quoteGo } from "@belfry/core/model";
-import { formatDurationMs, parseDurationMs } from "./duration.ts";
+
+/** LabelPairs are names and values, as discovery hands them over. */
+export type LabelPairs = Iterable<readonly [string, string]>;
 
 /** TargetDefaults are what a scrape configuration says of all its targets. */
 export interface TargetDefaults {
@@ -19,15 +22,17 @@ export type PopulatedTarget =
   | { kind: "failed"; error: string; discovered: Labels };
 
 /** discoveredLabels are the labels before relabelling: the target's, the group's, and the configuration's defaults. */
-export function discoveredLabels(target: Labels, group: Labels, defaults: TargetDefaults): Labels {
-  const builder = new LabelsBuilder(group);
+export function discoveredLabels(target: LabelPairs, group: LabelPairs, defaults: TargetDefaults): Labels {
+  const builder = new LabelsBuilder();
+  for (const [name, value] of group) builder.set(name, value);
+  // An empty value of the target hides the group's.
   for (const [name, value] of target) builder.set(name, value);
   const setDefault = (name: string, value: string): void => {
     if (builder.get(name) === "") builder.set(name, value);
   };
   setDefault("job", defaults.jobName);
-  setDefault("__scrape_interval__", formatDurationMs(defaults.scrapeIntervalMs));
-  setDefault("__scrape_timeout__", formatDurationMs(defaults.scrapeTimeoutMs));
+  setDefault("__scrape_interval__", formatDuration(defaults.scrapeIntervalMs));
+  setDefault("__scrape_timeout__", formatDuration(defaults.scrapeTimeoutMs));
   setDefault("__metrics_path__", defaults.metricsPath);
   setDefault("__scheme__", defaults.scheme);
   for (const [name, values] of Object.entries(defaults.params)) {
@@ -45,20 +50,35 @@ export function populateLabels(discovered: Labels, relabel: (labels: Labels) => 
   if (address === "") return failed("no address");
   if (address.includes("/")) return failed(`${quoteGo(address)} is not a valid hostname`);
   const interval = relabelled.get("__scrape_interval__");
-  const intervalMs = parseDurationMs(interval);
-  if ("error" in intervalMs) return failed(`error parsing scrape interval: ${intervalMs.error}`);
-  if (intervalMs.ms === 0) return failed("scrape interval cannot be 0");
   const timeout = relabelled.get("__scrape_timeout__");
-  const timeoutMs = parseDurationMs(timeout);
-  if ("error" in timeoutMs) return failed(`error parsing scrape timeout: ${timeoutMs.error}`);
-  if (timeoutMs.ms === 0) return failed("scrape timeout cannot be 0");
-  if (timeoutMs.ms > intervalMs.ms) {
+  let intervalMs: number;
+  let timeoutMs: number;
+  try {
+    intervalMs = positiveDuration(interval, "interval");
+    timeoutMs = positiveDuration(timeout, "timeout");
+  } catch (error) {
+    if (error instanceof DurationError) return failed(error.message);
+    throw error;
+  }
+  if (timeoutMs > intervalMs) {
     return failed(`scrape timeout cannot be greater than scrape interval (${quoteGo(timeout)} > ${quoteGo(interval)})`);
   }
   const builder = new LabelsBuilder(relabelled);
   for (const [name] of relabelled) if (name.startsWith("__meta_")) builder.delete(name);
   if (builder.get("instance") === "") builder.set("instance", address);
   return { kind: "kept", labels: builder.labels(), discovered };
+}
+
+function positiveDuration(text: string, what: string): number {
+  let ms: number;
+  try {
+    ms = parseDuration(text);
+  } catch (error) {
+    if (!(error instanceof DurationError)) throw error;
+    throw new DurationError(text, `error parsing scrape ${what}: ${error.message}`);
+  }
+  if (ms === 0) throw new DurationError(text, `scrape ${what} cannot be 0`);
+  return ms;
 }
 
 /** targetUrl is the URL a target is scraped at. */

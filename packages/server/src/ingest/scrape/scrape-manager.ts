@@ -84,7 +84,10 @@ export class ScrapeManager {
           this.pools.delete(job);
           this.groups.delete(job);
           await pool.stop(true);
-        } else if (settings !== pool.settings) await pool.reload(settings, clientFor(settings), false);
+        } else if (!sameSettings(settings, pool.settings)) {
+          const keepCaches = settings.samplesKey !== undefined && settings.samplesKey === pool.settings.samplesKey;
+          await pool.reload(settings, clientFor(settings), keepCaches);
+        }
       }
       for (const [job, settings] of wanted) {
         if (this.pools.has(job)) continue;
@@ -152,6 +155,10 @@ export class ScrapeManager {
 
 function clientFor(settings: PoolSettings): HttpClient | undefined {
   return settings.collect === undefined ? new HttpClient() : undefined;
+}
+
+function sameSettings(a: PoolSettings, b: PoolSettings): boolean {
+  return a === b || (a.key !== undefined && a.key === b.key);
 }
 
 function statusOf(target: Target, job: string): TargetStatus {

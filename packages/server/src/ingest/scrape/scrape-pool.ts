@@ -2,10 +2,18 @@
 // labels and URL are one.
 import type { Labels } from "@belfry/core/model";
 import type { HttpClient } from "../../lib/http-client.ts";
-import { acceptHeader, type EscapingScheme, fallbackMediaType, type ScrapeProtocol } from "./accept.ts";
-import { parseDurationMs } from "./duration.ts";
+import type { HttpClientConfig } from "../../lib/http-config.ts";
+import { parseDuration } from "@belfry/core/format";
+import { acceptHeader, fallbackMediaType } from "./accept.ts";
+import type { EscapingScheme, ScrapeProtocol } from "./config.ts";
 import { HttpScraper } from "./http-scraper.ts";
-import { discoveredLabels, populateLabels, type TargetDefaults, targetUrl } from "./populate-labels.ts";
+import {
+  discoveredLabels,
+  type LabelPairs,
+  populateLabels,
+  type TargetDefaults,
+  targetUrl,
+} from "./populate-labels.ts";
 import type { LabelLimits } from "./sample-labels.ts";
 import { type LoopEnvironment, type LoopSettings, ScrapeLoop } from "./scrape-loop.ts";
 import { ScrapeError } from "./scrape-append.ts";
@@ -15,8 +23,8 @@ import { Target } from "./target.ts";
 /** TargetGroup is what discovery hands over: targets that share labels. `source` names the group within its job. */
 export interface TargetGroup {
   source: string;
-  targets: readonly Labels[];
-  labels: Labels;
+  targets: readonly LabelPairs[];
+  labels: LabelPairs;
 }
 
 /** PoolSettings are one scrape configuration, validated, with defaults filled in. 0 means "no limit" for every limit. */
@@ -26,7 +34,7 @@ export interface PoolSettings extends TargetDefaults, LabelLimits {
   trackTimestampsStaleness: boolean;
   enableCompression: boolean;
   scrapeProtocols: readonly ScrapeProtocol[];
-  fallbackProtocol: ScrapeProtocol | undefined;
+  fallbackProtocol: ScrapeProtocol | "";
   bodySizeLimitBytes: number;
   sampleLimit: number;
   targetLimit: number;
@@ -43,6 +51,12 @@ export interface PoolSettings extends TargetDefaults, LabelLimits {
   metricRelabel(labels: Labels): Labels | undefined;
   /** collect makes this a built-in job: its targets are not asked over HTTP, this function renders them. */
   collect?(): Promise<Uint8Array>;
+  /** http configures the client; ignored for a built-in job. */
+  http?: HttpClientConfig;
+  /** key is equal for equal configurations; without it a reload compares identity. */
+  key?: string;
+  /** samplesKey is equal for configurations that make the same series of the same body: a reload then keeps the caches. */
+  samplesKey?: string;
 }
 
 /** PoolEnvironment is what all pools share. */
@@ -197,6 +211,9 @@ export class ScrapePool {
       startTimestamps: env.startTimestamps,
       skipCreatedSeries: env.startTimestamps,
       typeAndUnitLabels: env.typeAndUnitLabels,
+      ignoreNativeHistograms: !settings.scrapeNativeHistograms,
+      keepClassicHistograms: settings.alwaysScrapeClassicHistograms,
+      convertClassicHistograms: settings.convertClassicHistogramsToNhcb,
       fallbackMediaType: fallbackMediaType(settings.fallbackProtocol),
     };
     return new ScrapeLoop(target, this.newScraper(target, timeoutMs), loopSettings, env, previous);
@@ -228,8 +245,9 @@ export class ScrapePool {
 }
 
 function durationOf(target: Target, label: string, fallbackMs: number): number {
-  const parsed = parseDurationMs(target.allLabels.get(label));
-  return "ms" in parsed && parsed.ms > 0 ? parsed.ms : fallbackMs;
+  // populateLabels has checked the text.
+  const text = target.allLabels.get(label);
+  return text === "" ? fallbackMs : parseDuration(text);
 }
 
 function builtinUrl(settings: PoolSettings): string {
