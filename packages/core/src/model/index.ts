@@ -10,6 +10,7 @@ export {
   quoteGo,
 } from "./labels.ts";
 export { matchesAll, Matcher, type MatchType } from "./matcher.ts";
+export { Replacement, Substitution } from "./replacement.ts";
 export { type AnchoredRegex, compileAnchored, compileRE2, RegexError } from "./regex.ts";
 export {
   isStaleNaN,

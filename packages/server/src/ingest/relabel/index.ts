@@ -1,0 +1,2 @@
+export type { NameScheme, RelabelAction, RelabelConfig } from "./config.ts";
+export { isValidLabelName, Relabeller } from "./relabel.ts";
