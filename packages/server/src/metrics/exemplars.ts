@@ -19,6 +19,8 @@ export class ExemplarStore {
   private ring: (SeriesExemplars | undefined)[];
   private next = 0;
   private count = 0;
+  /** completeFromMs is the time from which on no exemplar is missing here; older ones only the database may have. */
+  completeFromMs = -Infinity;
 
   /** `capacity` 0 keeps none. */
   constructor(capacity = DEFAULT_EXEMPLARS) {
@@ -53,14 +55,26 @@ export class ExemplarStore {
   /** add keeps an exemplar and tells whether it was new. */
   add(series: Labels, exemplar: Exemplar): boolean {
     if (this.check(series, exemplar) !== "new") return false;
+    this.keep(series, exemplar);
+    return true;
+  }
+
+  /** restore puts back an exemplar from the database, also behind newer ones of its series. */
+  restore(series: Labels, exemplar: Exemplar): void {
+    if (this.ring.length > 0) this.keep(series, exemplar);
+  }
+
+  private keep(series: Labels, exemplar: Exemplar): void {
     this.evict();
     let known = this.bySeries.get(series.key);
     if (known === undefined) this.bySeries.set(series.key, (known = { labels: series, exemplars: [] }));
-    known.exemplars.push(exemplar);
+    const list = known.exemplars;
+    let at = list.length;
+    while (at > 0 && isBefore(exemplar, list[at - 1]!)) at--;
+    list.splice(at, 0, exemplar);
     this.ring[this.next] = known;
     this.next = (this.next + 1) % this.ring.length;
     this.count++;
-    return true;
   }
 
   /** select returns the exemplars with startMs <= t <= endMs of the series that satisfy one of the matcher sets, sorted by labels. */
@@ -118,7 +132,8 @@ export class ExemplarStore {
   }
 
   private drop(entry: SeriesExemplars): void {
-    entry.exemplars.shift();
+    const dropped = entry.exemplars.shift()!;
+    this.completeFromMs = Math.max(this.completeFromMs, dropped.timeMs + 1);
     this.count--;
     if (entry.exemplars.length === 0) this.bySeries.delete(entry.labels.key);
   }

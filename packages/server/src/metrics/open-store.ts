@@ -1,113 +1,338 @@
+// The store answers from the head what lies above its floor and from the database what lies below; a query that
+// reaches across gets both, divided at the floor as it was when the query began.
 import {
   compareLabels,
   compareStrings,
+  type Exemplar,
   type Labels,
   type Matcher,
   type MetricMetadata,
   METRIC_NAME,
 } from "@belfry/core/model";
+import {
+  type ClosableBatchWriter,
+  createBatchWriter,
+  type Database,
+  ExemplarRows,
+  HistogramRows,
+  MetadataRows,
+  SampleRows,
+  SeriesRows,
+} from "../database/index.ts";
 import { AppError } from "../lib/errors.ts";
-import type { Timer } from "../lib/clock.ts";
+import type { Clock, Timer } from "../lib/clock.ts";
 import type { Appender, AppendOptions } from "./appender.ts";
-import { ExemplarStore, type SeriesExemplars } from "./exemplars.ts";
+import { ExemplarStore, sameExemplar, type SeriesExemplars } from "./exemplars.ts";
 import { Head } from "./head/head.ts";
 import { HeadAppendable } from "./head/head-appender.ts";
 import { HeadSeries } from "./head/head-series.ts";
+import { SeriesRow } from "./head/series-table.ts";
 import { MetadataStore } from "./metadata.ts";
-import type { MetricStore, MetricStoreOptions, MetricStoreStats, RebuildStatus, TsdbStats } from "./metric-store.ts";
-import type { QueryContext, SelectHints, SeriesSet } from "./queryable.ts";
+import type {
+  MetricStore,
+  MetricStoreOptions,
+  MetricStoreStats,
+  MetricWriters,
+  RebuildStatus,
+  TsdbStats,
+} from "./metric-store.ts";
+import type { QueryContext, SelectedSeries, SelectHints, SeriesSet } from "./queryable.ts";
+import { DAY_MS } from "./rows.ts";
+import { CommitQueue } from "./store/commit-queue.ts";
+import { deleteStored, dropDeleted } from "./store/deletion.ts";
+import { MetricReader } from "./store/metric-reader.ts";
+import { Rebuild } from "./store/rebuild.ts";
+import { takeSnapshot } from "./store/snapshot.ts";
+import { AboveBorder, StitchedSeries, StoredSamples } from "./store/stored-samples.ts";
 
 const MAINTENANCE_MS = 15_000;
 const DEFAULT_BUDGET_BYTES = 512 * 1024 * 1024;
+const DEFAULT_RETENTION_MS = 15 * DAY_MS;
 
 /** openMetricStore opens the store. With a database it answers at once and rebuilds the head in the background. */
 export function openMetricStore(options: MetricStoreOptions): Promise<MetricStore> {
   return Promise.resolve(new Store(options));
 }
 
+type MatcherSets = readonly (readonly Matcher[])[];
+
+/** Backing is what a store with a database has. */
+interface Backing {
+  database: Database;
+  reader: MetricReader;
+  queue: CommitQueue;
+  rebuild: Rebuild;
+  ownWriters: ClosableBatchWriter[];
+}
+
 class Store implements MetricStore {
-  readonly ready = Promise.resolve();
-  readonly rebuilt = Promise.resolve();
+  readonly ready: Promise<void>;
+  readonly rebuilt: Promise<void>;
   private readonly head: Head;
   private readonly exemplarStore: ExemplarStore;
   private readonly metadataStore = new MetadataStore();
   private readonly appendable: HeadAppendable;
+  private readonly backing: Backing | undefined;
   private readonly maintenance: Timer;
+  private readonly clock: Clock;
+  private readonly onError: (what: string, cause: unknown) => void;
+  private readonly snapshotPath: string | undefined;
+  private readonly closing = new AbortController();
+  private retentionMs: number;
+  // Readers of the database wait for deletions under way, so that what is being deleted is not seen any more.
+  private deletions: Promise<void> = Promise.resolve();
+  private deleting = 0;
+  private databaseReads = 0;
+  private databaseSamplesRead = 0;
+  private databaseReadFailures = 0;
+  private oldestStoredMs = Infinity;
 
   constructor(options: MetricStoreOptions) {
     const { clock } = options;
-    this.head = new Head({
-      ...options,
-      budgetBytes: options.budgetBytes ?? DEFAULT_BUDGET_BYTES,
-      now: () => clock.now(),
-    });
+    const budgetBytes = options.budgetBytes ?? DEFAULT_BUDGET_BYTES;
+    this.clock = clock;
+    this.onError = options.onError ?? (() => undefined);
+    this.snapshotPath = options.snapshotPath;
+    this.retentionMs = options.retentionMs ?? DEFAULT_RETENTION_MS;
+    this.head = new Head({ ...options, budgetBytes, now: () => clock.now() });
     this.exemplarStore = new ExemplarStore(options.maxExemplars);
-    this.appendable = new HeadAppendable(this.head, this.exemplarStore, this.metadataStore, undefined);
+    if (options.database === undefined) {
+      this.ready = Promise.resolve();
+      this.rebuilt = this.ready;
+    } else {
+      this.backing = this.openBacking(options.database, options.writers, budgetBytes);
+      let onReady!: () => void;
+      this.ready = new Promise((resolve) => (onReady = resolve));
+      this.rebuilt = this.runRebuild(this.backing.rebuild, onReady);
+    }
+    this.appendable = new HeadAppendable(this.head, this.exemplarStore, this.metadataStore, this.backing?.queue);
     this.maintenance = clock.setInterval(() => this.maintain(), MAINTENANCE_MS);
+  }
+
+  private openBacking(database: Database, given: MetricWriters | undefined, budgetBytes: number): Backing {
+    const { clock } = this;
+    const ownWriters: ClosableBatchWriter[] = [];
+    const writer = ({ table, columns }: { table: string; columns: readonly string[] }): ClosableBatchWriter => {
+      const made = createBatchWriter(database, { table, columns, clock });
+      ownWriters.push(made);
+      return made;
+    };
+    const writers = given ?? {
+      series: writer(SeriesRows),
+      samples: writer(SampleRows),
+      histograms: writer(HistogramRows),
+      exemplars: writer(ExemplarRows),
+      metadata: writer(MetadataRows),
+    };
+    const reader = new MetricReader(database);
+    const queue = new CommitQueue(writers, clock);
+    const rebuild = new Rebuild({
+      head: this.head,
+      reader,
+      queue,
+      exemplars: this.exemplarStore,
+      metadata: this.metadataStore,
+      clock,
+      budgetBytes,
+      signal: this.closing.signal,
+    });
+    return { database, reader, queue, rebuild, ownWriters };
+  }
+
+  private async runRebuild(rebuild: Rebuild, onReady: () => void): Promise<void> {
+    try {
+      await rebuild.run(onReady);
+      this.oldestStoredMs = (await this.backing!.reader.oldestTime()) ?? Infinity;
+    } catch (cause) {
+      // The database stays responsible for everything below the floor; only speed is lost.
+      rebuild.status.state = "failed";
+      if (!this.closing.signal.aborted) this.onError("could not rebuild the head", cause);
+    }
+    onReady();
   }
 
   appender(options?: AppendOptions): Appender {
     return this.appendable.appender(options);
   }
 
-  select(matchers: readonly Matcher[], hints: SelectHints, context: QueryContext): Promise<SeriesSet> {
+  async select(matchers: readonly Matcher[], hints: SelectHints, context: QueryContext): Promise<SeriesSet> {
     context.signal.throwIfAborted();
-    const slots = this.head.select(matchers);
-    const wanted = hints.limit > 0 ? Math.min(hints.limit, slots.length) : slots.length;
-    const series: HeadSeries[] = [];
-    for (let i = 0; i < wanted; i++) series.push(new HeadSeries(this.head, slots[i]!));
-    return Promise.resolve({ series, warnings: [] });
+    const { backing } = this;
+    const { head } = this;
+    let series: SelectedSeries[];
+    if (backing === undefined || hints.startMs >= head.floorMs) {
+      series = [];
+      for (const slot of head.select(matchers)) series.push(new HeadSeries(head, slot));
+    } else series = await this.selectAcross(backing, matchers, hints, context);
+    if (hints.limit > 0 && series.length > hints.limit) series.length = hints.limit;
+    return { series, warnings: [] };
   }
 
-  labelNames(
-    matcherSets: readonly (readonly Matcher[])[],
+  private async selectAcross(
+    backing: Backing,
+    matchers: readonly Matcher[],
+    hints: SelectHints,
+    { signal, budget }: QueryContext,
+  ): Promise<SelectedSeries[]> {
+    const { head } = this;
+    const floor = head.floorMs;
+    await this.settled(backing, Math.min(hints.endMs, floor - 1));
+    signal.throwIfAborted();
+    // The floor may have come down meanwhile (rebuild) or gone up (then the head still has what it left).
+    const borderMs = Math.min(floor, head.floorMs);
+    const startMs = Math.max(hints.startMs, this.retentionFloorMs());
+    const endMs = Math.min(hints.endMs, borderMs - 1);
+    const selected: SelectedSeries[] = [];
+    const taken = new Set<number>();
+    if (startMs <= endMs) {
+      const stored = await this.readStored(backing, matchers, startMs, endMs, { signal, budget });
+      for (const one of stored.seriesWithSamples()) {
+        const slot = head.series.findId(one.idHigh, one.idLow);
+        const inHead = slot >= 0 && head.series.labels(slot).equals(one.labels);
+        if (inHead) taken.add(slot);
+        selected.push(new StitchedSeries(stored, one, inHead ? new HeadSeries(head, slot) : undefined, borderMs));
+      }
+    }
+    for (const slot of head.select(matchers)) {
+      if (!taken.has(slot)) selected.push(new AboveBorder(new HeadSeries(head, slot), borderMs));
+    }
+    return selected;
+  }
+
+  private async readStored(
+    backing: Backing,
+    matchers: readonly Matcher[],
+    startMs: number,
+    endMs: number,
+    { signal, budget }: QueryContext,
+  ): Promise<StoredSamples> {
+    const { reader } = backing;
+    this.databaseReads++;
+    let held = 0;
+    try {
+      const series = await reader.series(matchers, startMs, endMs, signal);
+      const stored = new StoredSamples(series);
+      if (series.length === 0) return stored;
+      const charge = (samples: number): void => {
+        budget.charge(samples);
+        held += samples;
+      };
+      for await (const piece of reader.samples(series, startMs, endMs, signal)) {
+        charge(stored.add(piece));
+        signal.throwIfAborted();
+      }
+      if (this.mayHaveHistograms(backing)) {
+        for await (const row of reader.histograms(series, startMs, endMs, signal)) {
+          if (stored.addHistogram(row)) charge(1);
+        }
+      }
+      this.databaseSamplesRead += stored.size;
+      return stored;
+    } catch (cause) {
+      budget.release(held);
+      this.databaseReadFailures++;
+      throw cause;
+    }
+  }
+
+  private mayHaveHistograms(backing: Backing): boolean {
+    return backing.rebuild.withHistograms || this.head.stats.histogramsAppended > 0;
+  }
+
+  // settled resolves when the database has everything up to a time, and nothing that is being deleted.
+  private async settled(backing: Backing, timeMs: number): Promise<void> {
+    if (this.deleting > 0) await this.deletions;
+    await backing.queue.settleBefore(timeMs);
+  }
+
+  // Nothing older than the retention is returned. It counts from the newest sample where that is older than now,
+  // as upstream's does.
+  private retentionFloorMs(): number {
+    const newest = this.head.maxTimeMs;
+    return (Number.isFinite(newest) ? Math.min(this.clock.now(), newest) : this.clock.now()) - this.retentionMs;
+  }
+
+  async labelNames(
+    matcherSets: MatcherSets,
     startMs: number,
     endMs: number,
     limit: number,
-    _context: QueryContext,
+    context: QueryContext,
   ): Promise<{ values: string[]; warnings: string[] }> {
     const names = new Set<string>();
-    this.eachMatching(matcherSets, startMs, endMs, (labels) => {
+    const addNames = (labels: Labels): void => {
       for (let i = 0; i < labels.pairs.length; i += 2) names.add(labels.pairs[i]!);
+    };
+    await this.eachStored(matcherSets, startMs, endMs, context, addNames, async (reader, matchers, from, to) => {
+      const found = await reader.labelNames(matchers, from, to, context.signal);
+      for (const name of found ?? []) names.add(name);
+      return found !== undefined;
     });
-    return Promise.resolve(limited([...names].sort(compareStrings), limit));
+    this.eachInHead(matcherSets, startMs, endMs, addNames);
+    return limited([...names].sort(compareStrings), limit);
   }
 
-  labelValues(
+  async labelValues(
     name: string,
-    matcherSets: readonly (readonly Matcher[])[],
+    matcherSets: MatcherSets,
     startMs: number,
     endMs: number,
     limit: number,
-    _context: QueryContext,
+    context: QueryContext,
   ): Promise<{ values: string[]; warnings: string[] }> {
     const values = new Set<string>();
-    this.eachMatching(matcherSets, startMs, endMs, (labels) => {
+    const addValue = (labels: Labels): void => {
       const value = labels.get(name);
       if (value !== "") values.add(value);
+    };
+    await this.eachStored(matcherSets, startMs, endMs, context, addValue, async (reader, matchers, from, to) => {
+      const found = await reader.labelValues(name, matchers, from, to, context.signal);
+      for (const value of found ?? []) values.add(value);
+      return found !== undefined;
     });
-    return Promise.resolve(limited([...values].sort(compareStrings), limit));
+    this.eachInHead(matcherSets, startMs, endMs, addValue);
+    return limited([...values].sort(compareStrings), limit);
   }
 
-  series(
-    matcherSets: readonly (readonly Matcher[])[],
+  async series(
+    matcherSets: MatcherSets,
     startMs: number,
     endMs: number,
     limit: number,
-    _context: QueryContext,
+    context: QueryContext,
   ): Promise<{ values: Labels[]; warnings: string[] }> {
-    const found = new Set<Labels>();
-    this.eachMatching(matcherSets, startMs, endMs, (labels) => found.add(labels));
-    return Promise.resolve(limited([...found].sort(compareLabels), limit));
+    const found = new Map<string, Labels>();
+    const add = (labels: Labels): void => void found.set(labels.key, labels);
+    await this.eachStored(matcherSets, startMs, endMs, context, add);
+    this.eachInHead(matcherSets, startMs, endMs, add);
+    return limited([...found.values()].sort(compareLabels), limit);
   }
 
-  exemplars(
-    matcherSets: readonly (readonly Matcher[])[],
+  async exemplars(
+    matcherSets: MatcherSets,
     startMs: number,
     endMs: number,
-    _context: QueryContext,
+    context: QueryContext,
   ): Promise<SeriesExemplars[]> {
-    return Promise.resolve(this.exemplarStore.select(matcherSets, startMs, endMs));
+    const kept = this.exemplarStore.select(matcherSets, startMs, endMs);
+    const { backing } = this;
+    // What the circular buffer has dropped, or never had since the start, is in the database.
+    const keptFromMs = this.exemplarStore.completeFromMs;
+    if (backing === undefined || startMs >= keptFromMs) return kept;
+    await this.settled(backing, Math.min(endMs, keptFromMs));
+    const bySeries = new Map<string, SeriesExemplars>();
+    for (const matchers of matcherSets) {
+      const series = await backing.reader.series(matchers, startMs, endMs, context.signal);
+      if (series.length === 0) continue;
+      for (const { labels, exemplar } of await backing.reader.exemplars(series, startMs, endMs, context.signal)) {
+        addExemplar(bySeries, labels, exemplar);
+      }
+    }
+    for (const { labels, exemplars } of kept) {
+      for (const exemplar of exemplars) addExemplar(bySeries, labels, exemplar);
+    }
+    for (const { exemplars } of bySeries.values()) exemplars.sort((a, b) => a.timeMs - b.timeMs);
+    return [...bySeries.values()].sort((a, b) => compareLabels(a.labels, b.labels));
   }
 
   metadata(metric: string): MetricMetadata | undefined {
@@ -125,10 +350,10 @@ class Store implements MetricStore {
       exemplarSeries: this.exemplarStore.seriesCount,
       exemplarCapacity: this.exemplarStore.capacity,
       metadataFamilies: this.metadataStore.size,
-      databaseReads: 0,
-      databaseSamplesRead: 0,
-      databaseReadFailures: 0,
-      commitFailures: 0,
+      databaseReads: this.databaseReads,
+      databaseSamplesRead: this.databaseSamplesRead,
+      databaseReadFailures: this.databaseReadFailures,
+      commitFailures: this.backing?.queue.failures ?? 0,
       rebuild: this.rebuildStatus(),
     };
   }
@@ -150,58 +375,94 @@ class Store implements MetricStore {
   }
 
   rebuildStatus(): RebuildStatus {
-    return { state: "done", doneSteps: 0, totalSteps: 0, samples: 0, series: 0, seconds: 0 };
+    return (
+      this.backing?.rebuild.status ?? { state: "done", doneSteps: 0, totalSteps: 0, samples: 0, series: 0, seconds: 0 }
+    );
   }
 
   oldestTimeMs(): number {
-    return this.head.currentStats().minTimeMs;
+    const inHead = this.head.currentStats().minTimeMs;
+    return Math.min(inHead, Math.max(this.oldestStoredMs, this.retentionFloorMs()));
   }
 
-  deleteSeries(
-    matcherSets: readonly (readonly Matcher[])[],
+  deleteSeries(matcherSets: MatcherSets, startMs: number, endMs: number, _context: QueryContext): Promise<void> {
+    this.deleteInHead(matcherSets, startMs, endMs);
+    const { backing } = this;
+    if (backing === undefined) return Promise.resolve();
+    this.deleting++;
+    const earlier = this.deletions;
+    const done = earlier
+      .then(() => this.deleteBehind(backing, matcherSets, startMs, endMs))
+      .finally(() => void this.deleting--);
+    this.deletions = done.catch(() => undefined);
+    return done;
+  }
+
+  private async deleteBehind(
+    backing: Backing,
+    matcherSets: MatcherSets,
     startMs: number,
     endMs: number,
-    _context: QueryContext,
   ): Promise<void> {
+    // A rebuild would read back what is not deleted yet.
+    await this.rebuilt;
+    this.deleteInHead(matcherSets, startMs, endMs);
+    await backing.queue.settleBefore(endMs);
+    for (const { idHigh, idLow } of await deleteStored(backing.database, backing.reader, matcherSets, startMs, endMs)) {
+      // Its row may be gone with the samples; the next sample writes it again.
+      const slot = this.head.series.findId(idHigh, idLow);
+      if (slot >= 0 && this.head.series.row[slot] === SeriesRow.Durable) this.head.series.row[slot] = SeriesRow.Missing;
+    }
+  }
+
+  private deleteInHead(matcherSets: MatcherSets, startMs: number, endMs: number): void {
     for (const matchers of matcherSets) {
       for (const slot of this.head.select(matchers).slice()) this.head.deleteRange(slot, startMs, endMs);
     }
     this.exemplarStore.deleteSeries(matcherSets, startMs, endMs);
-    return Promise.resolve();
   }
 
-  cleanTombstones(): Promise<void> {
-    return Promise.resolve();
+  async cleanTombstones(): Promise<void> {
+    if (this.backing !== undefined) await dropDeleted(this.backing.database);
   }
 
-  snapshot(_skipHead: boolean): Promise<string> {
-    return Promise.reject(new AppError("SNAPSHOT_UNAVAILABLE", "there is no database to take a snapshot of"));
+  async snapshot(skipHead: boolean): Promise<string> {
+    if (this.backing === undefined || this.snapshotPath === undefined) {
+      throw new AppError("SNAPSHOT_UNAVAILABLE", "there is no data directory to take a snapshot of");
+    }
+    if (!skipHead) await this.backing.queue.flush();
+    return takeSnapshot(this.backing.database, this.snapshotPath, this.clock.now());
   }
 
   configure(options: { outOfOrderWindowMs?: number; maxExemplars?: number; retentionMs?: number }): void {
     if (options.outOfOrderWindowMs !== undefined) this.head.outOfOrderWindowMs = options.outOfOrderWindowMs;
     if (options.maxExemplars !== undefined) this.exemplarStore.resize(options.maxExemplars);
+    if (options.retentionMs !== undefined) this.retentionMs = options.retentionMs;
   }
 
   maintain(): void {
     this.head.maintain();
   }
 
-  flush(): Promise<void> {
-    return Promise.resolve();
+  async flush(): Promise<void> {
+    await this.backing?.queue.flush();
   }
 
-  close(): Promise<void> {
+  async close(): Promise<void> {
     this.maintenance.cancel();
-    return Promise.resolve();
+    this.closing.abort();
+    await this.rebuilt;
+    await this.deletions;
+    if (this.backing === undefined) return;
+    try {
+      await this.backing.queue.flush();
+    } finally {
+      await Promise.all(this.backing.ownWriters.map((writer) => writer.close()));
+    }
   }
 
-  private eachMatching(
-    matcherSets: readonly (readonly Matcher[])[],
-    startMs: number,
-    endMs: number,
-    visit: (labels: Labels) => void,
-  ): void {
+  // eachInHead visits the series of the head that match one of the sets and have a sample in the range.
+  private eachInHead(matcherSets: MatcherSets, startMs: number, endMs: number, visit: (labels: Labels) => void): void {
     const { head } = this;
     for (const matchers of matcherSets.length === 0 ? [[]] : matcherSets) {
       for (const slot of head.select(matchers)) {
@@ -209,6 +470,41 @@ class Store implements MetricStore {
       }
     }
   }
+
+  // eachStored visits the series that the database has below the floor, by whole days. `shortcut` may answer for a
+  // matcher set with less work; it says whether it did.
+  private async eachStored(
+    matcherSets: MatcherSets,
+    startMs: number,
+    endMs: number,
+    { signal }: QueryContext,
+    visit: (labels: Labels) => void,
+    shortcut?: (reader: MetricReader, matchers: readonly Matcher[], from: number, to: number) => Promise<boolean>,
+  ): Promise<void> {
+    const { backing, head } = this;
+    if (backing === undefined || startMs >= head.floorMs) return;
+    const to = Math.min(endMs, head.floorMs - 1);
+    await this.settled(backing, to);
+    const from = Math.max(startMs, this.retentionFloorMs());
+    if (from > to) return;
+    this.databaseReads++;
+    try {
+      for (const matchers of matcherSets.length === 0 ? [[]] : matcherSets) {
+        if (await shortcut?.(backing.reader, matchers, from, to)) continue;
+        for (const { labels } of await backing.reader.series(matchers, from, to, signal)) visit(labels);
+      }
+    } catch (cause) {
+      this.databaseReadFailures++;
+      throw cause;
+    }
+  }
+}
+
+function addExemplar(bySeries: Map<string, SeriesExemplars>, labels: Labels, exemplar: Exemplar): void {
+  let entry = bySeries.get(labels.key);
+  if (entry === undefined) bySeries.set(labels.key, (entry = { labels, exemplars: [] }));
+  const isKnown = entry.exemplars.some((one) => one.timeMs === exemplar.timeMs && sameExemplar(one, exemplar));
+  if (!isKnown) entry.exemplars.push(exemplar);
 }
 
 function limited<T>(values: T[], limit: number): { values: T[]; warnings: string[] } {

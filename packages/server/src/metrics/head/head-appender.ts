@@ -14,7 +14,7 @@ import {
 import { type Appender, type AppendOptions, AppendFailure, type SeriesRef } from "../appender.ts";
 import type { ExemplarStore } from "../exemplars.ts";
 import type { MetadataStore } from "../metadata.ts";
-import type { RowBatch, RowSink } from "../rows.ts";
+import { dayOf, type RowBatch, type RowSink } from "../rows.ts";
 import type { Head } from "./head.ts";
 import { SeriesRow } from "./series-table.ts";
 import { bug } from "../../lib/errors.ts";
@@ -50,6 +50,13 @@ class Staging {
 // A staging that grew past this (about 9 MB) is not kept for the next batch.
 const KEPT_STAGING = 256 * 1024;
 const KEPT_STAGINGS = 8;
+// What the tables can hold: 13 digits of milliseconds, the year 2286.
+const MAX_TIME_MS = 1e13;
+
+interface NewRow {
+  slot: number;
+  day: number;
+}
 
 /** HeadAppendable makes the appenders of one head. */
 export class HeadAppendable {
@@ -88,7 +95,7 @@ export class HeadAppendable {
    */
   settle(
     written: Promise<void>,
-    newSlots: readonly number[],
+    newRows: readonly NewRow[],
     waits: boolean,
     taken: Staging | undefined,
   ): Promise<void> {
@@ -96,12 +103,12 @@ export class HeadAppendable {
     const earlier = waits ? [...this.inFlight] : [];
     const own = written.then(
       () => {
-        for (const slot of newSlots) series.row[slot] = SeriesRow.Durable;
+        for (const { slot, day } of newRows) if (series.rowDay[slot] === day) series.row[slot] = SeriesRow.Durable;
         if (taken) this.giveBack(taken);
         this.inFlight.delete(own);
       },
       (cause: unknown) => {
-        for (const slot of newSlots) series.row[slot] = SeriesRow.Missing;
+        for (const { slot, day } of newRows) if (series.rowDay[slot] === day) series.row[slot] = SeriesRow.Missing;
         if (taken) {
           this.head.forget(taken.slots, taken.times, taken.length);
           this.giveBack(taken);
@@ -164,6 +171,7 @@ class HeadAppender implements Appender {
     const { head } = this;
     const time = Math.floor(timeMs);
     if (time > this.futureLimitMs) return this.refuse(AppendFailure.TooFarInFuture);
+    if (!(time >= 0 && time < MAX_TIME_MS)) return this.refuse(AppendFailure.OutOfBounds);
     const slot = head.resolve(ref, labels);
     if (slot < 0) return slot as AppendFailure;
     const failure = head.check(slot, time, low, high, undefined, this.allowOutOfOrder);
@@ -174,7 +182,7 @@ class HeadAppender implements Appender {
     staging.times[n] = time;
     staging.words[2 * n] = low;
     staging.words[2 * n + 1] = high;
-    staging.starts[n] = startMs;
+    staging.starts[n] = startMs > 0 && startMs < MAX_TIME_MS ? Math.floor(startMs) : 0;
     staging.length = n + 1;
     return head.series.refOf(slot);
   }
@@ -190,6 +198,7 @@ class HeadAppender implements Appender {
     const { head } = this;
     const time = Math.floor(timeMs);
     if (time > this.futureLimitMs) return this.refuse(AppendFailure.TooFarInFuture);
+    if (!(time >= 0 && time < MAX_TIME_MS)) return this.refuse(AppendFailure.OutOfBounds);
     const slot = head.resolve(ref, labels);
     if (slot < 0) return slot as AppendFailure;
     const failure = head.check(slot, time, 0, 0, histogram, this.allowOutOfOrder);
@@ -199,7 +208,7 @@ class HeadAppender implements Appender {
     staging.slots[n] = slot;
     staging.times[n] = time;
     staging.values[n] = 0;
-    staging.starts[n] = startMs;
+    staging.starts[n] = startMs > 0 && startMs < MAX_TIME_MS ? Math.floor(startMs) : 0;
     (staging.histograms ??= [])[n] = histogram;
     staging.length = n + 1;
     return head.series.refOf(slot);
@@ -210,6 +219,8 @@ class HeadAppender implements Appender {
     const { series, stats } = this.head;
     let slot = series.slotOf(ref);
     if (slot < 0) slot = series.find(labels.pairs);
+    // A time that the tables cannot hold would spoil the whole batch.
+    if (!(exemplar.timeMs >= 0 && exemplar.timeMs < MAX_TIME_MS)) slot = -1;
     const verdict = slot < 0 ? "refused" : this.owner.exemplars.check(series.labels(slot), exemplar);
     if (verdict === "refused") {
       stats.rejectedExemplars++;
@@ -230,14 +241,19 @@ class HeadAppender implements Appender {
     const { head, owner } = this;
     const { series, stats } = head;
     let batch: RowBatch | undefined;
+    let overload: Promise<never> | undefined;
     try {
       batch = owner.sink?.begin();
     } catch (cause) {
-      // No room to write: better refuse the batch than show what will be lost.
-      owner.giveBack(staging);
-      return rejected(cause);
+      // No room to write: better refuse a batch than acknowledge what will be lost. A scrape is shown all the
+      // same: it cannot be repeated, and the head is where an overloaded system is watched.
+      if (!this.isScrape) {
+        owner.giveBack(staging);
+        return rejected(cause);
+      }
+      overload = rejected(cause);
     }
-    const newSlots: number[] = [];
+    const newRows: NewRow[] = [];
     let waits = false;
     let taken = 0;
     head.beginBatch();
@@ -269,14 +285,16 @@ class HeadAppender implements Appender {
       if (batch === undefined) continue;
       const idHigh = series.idHigh[slot]!;
       const idLow = series.idLow[slot]!;
-      const row = series.row[slot]!;
-      if (row !== SeriesRow.Durable) {
-        if (row === SeriesRow.Missing) {
-          batch.series(idHigh, idLow, series.labels(slot), timeMs);
-          // Once per batch, also when the series has several samples in it.
+      const day = dayOf(timeMs);
+      if (series.row[slot] !== SeriesRow.Durable || series.rowDay[slot] !== day) {
+        if (series.row[slot] === SeriesRow.InFlight) waits = true;
+        if (series.row[slot] === SeriesRow.Missing || day > series.rowDay[slot]!) {
+          // Once per batch and day, also when the series has several samples in it.
           series.row[slot] = SeriesRow.InFlight;
-          newSlots.push(slot);
-        } else waits = true;
+          series.rowDay[slot] = day;
+          newRows.push({ slot, day });
+          batch.series(idHigh, idLow, series.labels(slot), day);
+        } else if (day < series.rowDay[slot]!) batch.series(idHigh, idLow, series.labels(slot), day);
       }
       if (histogram === undefined) batch.sample(idHigh, idLow, timeMs, low, high, startMs);
       else batch.histogram(idHigh, idLow, timeMs, histogram, startMs);
@@ -290,8 +308,8 @@ class HeadAppender implements Appender {
     }
     head.relieve();
     if (batch === undefined || this.isScrape) owner.giveBack(staging);
-    if (batch === undefined) return Promise.resolve();
-    return owner.settle(batch.finish(), newSlots, waits, this.isScrape ? undefined : staging);
+    if (batch === undefined) return overload ?? Promise.resolve();
+    return owner.settle(batch.finish(!this.isScrape), newRows, waits, this.isScrape ? undefined : staging);
   }
 
   private commitExemplars(batch: RowBatch | undefined): void {

@@ -7,7 +7,8 @@
 // Invariant: for every time >= floorMs the head has all samples that were accepted. Below the floor it may have
 // some, which are not to be used: older times are read from the database. The floor follows the newest sample at
 // the distance of the window; what lies below is freed a little later, because a running query may have been
-// told that it is in memory.
+// told that it is in memory. While the head is rebuilt the floor is above the window and comes down step by step;
+// new samples are kept from `keepMs` on, where it will end.
 //
 // Memory is counted as it is taken. Past the budget the window shrinks, down to MIN_WINDOW_MS; past that new
 // series are refused. The process never is.
@@ -62,6 +63,8 @@ export class Head {
   maxSeries: number;
   /** floorMs is the time from which on the head has every accepted sample. */
   floorMs = -Infinity;
+  /** keepMs is the time from which on samples are taken into memory; at most floorMs. */
+  keepMs = -Infinity;
   /** maxTimeMs is the newest sample of all, -Infinity when there is none. */
   maxTimeMs = -Infinity;
   private readonly now: () => number;
@@ -69,6 +72,7 @@ export class Head {
   private refusing = false;
   private createdSinceCheck = 0;
   private round = 1;
+  private knownOldest = Infinity;
   // The time block used last in the batch that is being committed: series of one scrape share it.
   private batchBlock = -1;
   private batchTime = NaN;
@@ -109,16 +113,16 @@ export class Head {
     return slot;
   }
 
-  /** restore enters a series that the database has, under its id there. */
-  restore(pairs: readonly string[], idHigh: number, idLow: number): number {
-    const known = this.series.find(pairs);
-    if (known >= 0) {
-      this.series.row[known] = SeriesRow.Durable;
-      return known;
+  /** restore enters a series that the database has under an id, with a row for a day (since 1970). */
+  restore(pairs: readonly string[], idHigh: number, idLow: number, day: number): number {
+    const { series } = this;
+    let slot = series.find(pairs);
+    if (slot < 0) slot = series.createWithId(pairs, idHigh, idLow, this.intern);
+    series.touched[slot] = this.round;
+    if (series.row[slot] !== SeriesRow.InFlight && series.rowDay[slot]! <= day) {
+      series.row[slot] = SeriesRow.Durable;
+      series.rowDay[slot] = day;
     }
-    const slot = this.series.createWithId(pairs, idHigh, idLow, this.intern);
-    this.series.row[slot] = SeriesRow.Durable;
-    this.series.touched[slot] = this.round;
     return slot;
   }
 
@@ -178,7 +182,7 @@ export class Head {
     const last = series.lastTime[slot]!;
     if (timeMs === last) return false;
     if (timeMs < last) return this.insert(slot, timeMs, low, high, histogram, startMs);
-    if (timeMs >= this.floorMs) this.appendNewest(slot, timeMs, value, low, high, histogram, startMs);
+    if (timeMs >= this.keepMs) this.appendNewest(slot, timeMs, value, low, high, histogram, startMs);
     else if (series.lastChunk[slot]! >= 0) this.chunks.close(series.lastChunk[slot]!);
     series.lastTime[slot] = timeMs;
     series.lastWords[2 * slot] = low;
@@ -279,7 +283,7 @@ export class Head {
     startMs: number,
   ): boolean | AppendFailure {
     // The head is not complete down there; the database sorts it in.
-    if (timeMs < this.floorMs) return true;
+    if (timeMs < this.keepMs) return true;
     const { chunks, buffer } = this;
     let previous = -1;
     let chunk = this.series.firstChunk[slot]!;
@@ -348,8 +352,8 @@ export class Head {
       this.series.lastChunk[slot] = tail;
       return;
     }
-    const floor = this.floorMs;
-    this.floorMs = -Infinity;
+    const keep = this.keepMs;
+    this.keepMs = -Infinity;
     this.insert(
       slot,
       timeMs,
@@ -358,7 +362,7 @@ export class Head {
       samples.histograms?.[i],
       samples.starts?.[i] ?? 0,
     );
-    this.floorMs = floor;
+    this.keepMs = keep;
   }
 
   // replace puts the samples of `buffer` (none: nothing) in the place of one chunk of a series, or of none (-1).
@@ -483,9 +487,10 @@ export class Head {
     return this.index.select(matchers, this.pairsOf);
   }
 
-  /** setFloor moves the floor; the rebuild lowers it step by step. */
-  setFloor(floorMs: number): void {
+  /** setFloor moves the floor; the rebuild begins with the highest and lowers it step by step to `keepMs`. */
+  setFloor(floorMs: number, keepMs: number): void {
     this.floorMs = floorMs;
+    this.keepMs = keepMs;
   }
 
   /** usedBytes is what the live content takes, by construction. */
@@ -518,6 +523,7 @@ export class Head {
    */
   maintain(): void {
     this.round++;
+    this.knownOldest = Infinity;
     this.stats.maintenanceRuns++;
     const stats = this.stats;
     if (this.usedBytes > this.budgetBytes) this.shrink();
@@ -529,7 +535,7 @@ export class Head {
       if (isFull && this.usedBytes * (larger / stats.windowMs) < this.budgetBytes * 0.85) stats.windowMs = larger;
       if (stats.windowMs > this.windowMs) stats.windowMs = this.windowMs;
       this.raiseFloor();
-      this.dropBefore(this.floorMs - GRACE_MS);
+      this.dropBefore(this.keepMs - GRACE_MS);
       this.removeEmptySeries();
       if (this.usedBytes < this.budgetBytes * 0.95) this.refusing = false;
     }
@@ -543,7 +549,7 @@ export class Head {
     stats.windowShrinks++;
     for (;;) {
       this.raiseFloor();
-      this.dropBefore(this.floorMs);
+      this.dropBefore(this.keepMs);
       this.removeEmptySeries();
       if (this.usedBytes <= this.budgetBytes * 0.9) break;
       if (stats.windowMs <= MIN_WINDOW_MS) {
@@ -557,7 +563,10 @@ export class Head {
 
   private raiseFloor(): void {
     const floor = this.maxTimeMs - Math.min(this.stats.windowMs, this.windowMs);
-    if (floor > this.floorMs && (this.floorMs > -Infinity || this.oldestTime() < floor)) this.floorMs = floor;
+    // As long as nothing was ever dropped or left in the database, the head is complete whatever the time.
+    if (this.floorMs === -Infinity && this.oldestTime() >= floor) return;
+    if (floor > this.floorMs) this.floorMs = floor;
+    if (floor > this.keepMs) this.keepMs = floor;
   }
 
   private oldestTime(): number {
@@ -614,7 +623,9 @@ export class Head {
     stats.allocatedBytes = this.allocatedBytes;
     stats.floorMs = this.floorMs;
     stats.maxTimeMs = this.maxTimeMs;
-    stats.minTimeMs = Math.max(this.floorMs, this.oldestTime());
+    // A pass over all series, remembered until maintenance may have changed it.
+    if (this.knownOldest === Infinity) this.knownOldest = this.oldestTime();
+    stats.minTimeMs = Math.max(this.floorMs, this.knownOldest);
     stats.refusingSeries = this.refusing || (this.maxSeries > 0 && this.series.size >= this.maxSeries);
     return stats;
   }

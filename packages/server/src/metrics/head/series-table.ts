@@ -45,8 +45,9 @@ export class SeriesTable {
   /** lastValue is the newest value; lastWords views it. Not meaningful after a histogram. */
   lastValue = new Float64Array(0);
   lastWords = new Uint32Array(0);
-  /** row is a SeriesRow. */
+  /** row is a SeriesRow: what is known of the series' row for the day `rowDay` (days since 1970). */
   row = new Uint8Array(0);
+  rowDay = new Uint16Array(0);
   /** touched is the maintenance round in which the series was last looked up for appending. */
   touched = new Uint32Array(0);
 
@@ -155,6 +156,7 @@ export class SeriesTable {
     this.lastTime[slot] = -Infinity;
     this.lastValue[slot] = 0;
     this.row[slot] = SeriesRow.Missing;
+    this.rowDay[slot] = 0;
     this.touched[slot] = 0;
     this.enter(slot);
     return slot;
@@ -210,6 +212,7 @@ export class SeriesTable {
     this.lastWords = words;
     this.lastValue = new Float64Array(words.buffer);
     this.row = grown(this.row, new Uint8Array(capacity));
+    this.rowDay = grown(this.rowDay, new Uint16Array(capacity));
     this.touched = grown(this.touched, new Uint32Array(capacity));
     this.capacity = capacity;
   }

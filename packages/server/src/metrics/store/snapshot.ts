@@ -1,0 +1,44 @@
+// A snapshot is what was durable at one moment, for backups: hard links to the parts of the metric tables, and the
+// statements that create the tables. The engine makes the links itself (FREEZE), under its own folder; they are
+// moved to the snapshot folder where the engine runs in this process. On a server they stay in its `shadow` folder.
+//
+//   <snapshotPath>/<name>/schema.sql                      CREATE TABLE statements
+//   <snapshotPath>/<name>/shadow/...                      as in ClickHouse's documentation of FREEZE; attach the parts to restore
+import { mkdirSync, renameSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { randomBytes } from "node:crypto";
+import type { Database } from "../../database/index.ts";
+import { AppError } from "../../lib/errors.ts";
+
+export const METRIC_TABLE_NAMES = [
+  "metric_series",
+  "metric_samples",
+  "metric_histograms",
+  "metric_exemplars",
+  "metric_metadata",
+] as const;
+
+/** takeSnapshot freezes the metric tables and returns the snapshot's name, in upstream's form: time and random digits. */
+export async function takeSnapshot(database: Database, snapshotPath: string, nowMs: number): Promise<string> {
+  const stamp = new Date(nowMs).toISOString().replace(/[-:]/g, "").replace(/\..*/, "Z");
+  const name = `${stamp}-${randomBytes(8).toString("hex")}`;
+  for (const table of METRIC_TABLE_NAMES) await database.exec(`ALTER TABLE ${table} FREEZE WITH NAME '${name}'`);
+  if (database.kind !== "embedded") return name;
+  const disks = await database.query<{ path: string }>(`SELECT path FROM system.disks WHERE name = 'default'`);
+  const target = join(snapshotPath, name);
+  try {
+    mkdirSync(target, { recursive: true });
+    const statements: string[] = [];
+    for (const table of METRIC_TABLE_NAMES) {
+      const rows = await database.query<{ statement: string }>(`SHOW CREATE TABLE ${table}`);
+      statements.push(`${rows[0]!.statement};\n`);
+    }
+    writeFileSync(join(target, "schema.sql"), statements.join("\n"));
+    renameSync(join(disks[0]!.path, "shadow", name), join(target, "shadow"));
+  } catch (cause) {
+    throw new AppError("SNAPSHOT_FAILED", `could not put the snapshot into ${target}: ${(cause as Error).message}`, {
+      cause,
+    });
+  }
+  return name;
+}
