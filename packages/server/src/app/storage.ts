@@ -1,9 +1,30 @@
 // Opens what keeps the data: the database, its batch writers and the metric store on top.
-import { openDatabase, type ClosableBatchWriter, type SqlDatabase, type StatementEvent } from "../database/index.ts";
+import { join } from "node:path";
+import {
+  type ClosableBatchWriter,
+  createBatchWriter,
+  ExemplarRows,
+  HistogramRows,
+  MetadataRows,
+  openDatabase,
+  SampleRows,
+  SeriesRows,
+  type SqlDatabase,
+  type StatementEvent,
+} from "../database/index.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { Logger } from "../lib/log.ts";
 import type { MetricsRegistry } from "../lib/metrics-registry.ts";
 import { type MetricStore, openMetricStore } from "../metrics/index.ts";
+
+// The tables of the metric store, each with a batch writer of its own.
+const METRIC_ROWS = {
+  series: SeriesRows,
+  samples: SampleRows,
+  histograms: HistogramRows,
+  exemplars: ExemplarRows,
+  metadata: MetadataRows,
+} as const;
 
 /** StorageOptions says where to store and within which bounds. */
 export interface StorageOptions {
@@ -45,14 +66,38 @@ export async function openStorage(options: StorageOptions): Promise<Storage> {
           onStatement: observe,
         })
       : await openDatabase({ ...parseStorageUrl(options.url), log, clock, onStatement: observe });
-  const store = await openMetricStore({ clock, budgetBytes: Math.floor(options.memoryBudgetBytes * HEAD_SHARE) });
+  const writers = Object.fromEntries(
+    Object.entries(METRIC_ROWS).map(([name, { table, columns }]) => [
+      name,
+      createBatchWriter(database, {
+        table,
+        columns,
+        clock,
+        onError: (error, willRetry) =>
+          log.error(`Writing to the database failed${willRetry ? ", trying again" : ""}`, { table, err: error }),
+      }),
+    ]),
+  ) as Record<keyof typeof METRIC_ROWS, ClosableBatchWriter>;
+  registerWriterMetrics(registry, writers);
+  const store = await openMetricStore({
+    database,
+    writers,
+    clock,
+    budgetBytes: Math.floor(options.memoryBudgetBytes * HEAD_SHARE),
+    retentionMs: options.retentionMs,
+    ...(options.url === undefined ? { snapshotPath: join(options.path, "snapshots") } : {}),
+    onError: (what, cause) => log.error(what, { err: cause }),
+  });
   return {
     database,
     store,
     enforceDiskBudget: () => Promise.resolve(),
     async close() {
+      // The store hands its last rows to the writers, the writers theirs to the database.
       await store.close();
+      const closed = await Promise.allSettled(Object.values(writers).map((writer) => writer.close()));
       await database.close();
+      for (const result of closed) if (result.status === "rejected") throw result.reason;
     },
   };
 }
