@@ -2,6 +2,8 @@
 //
 // All queries are compared three times. First at times that never lie a whole range after a sample, where even an
 // older Prometheus must agree in everything; then at times where samples and subquery steps lie on range boundaries.
+//
+// BELFRY_COMPLIANCE=server asks `belfry serve`, fed by remote write as the reference is, instead of the bare engine.
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { isInstalled, type Peer, startPeer } from "../../bench/peers.ts";
@@ -55,6 +57,7 @@ export const suite: ConformanceSuite = {
       await remoteWrite(reference.url, data);
       ours = process.env["BELFRY_COMPLIANCE"] === "server" ? await startPeer("belfry") : undefined;
       if (ours) await remoteWrite(ours.url, data);
+      notes.push(ours ? "asked: belfry serve, over HTTP" : "asked: the engine in this process");
       const api = ours ? httpApi(ours.url) : engineApi(new Engine(), storageOf(data));
       const rows: SuiteRow[] = [];
       for (const pass of PASSES) {

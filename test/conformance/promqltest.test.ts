@@ -3,7 +3,10 @@ import { hasConformance } from "./data.ts";
 import { newScriptEngine, runScriptFile, scriptFiles } from "./promqltest-suite.ts";
 
 describe.skipIf(!hasConformance("promql/promqltest"))("conformance: promql/promqltest", () => {
-  test.each(scriptFiles())("%s", async (file) => {
+  const files = scriptFiles();
+  // Without the data there would be no test to be skipped by name.
+  if (files.length === 0) test("upstream's scripts", () => {});
+  test.each(files)("%s", async (file) => {
     const row = await runScriptFile(file, newScriptEngine());
     expect(row.failures).toEqual([]);
     expect(row.passed).toBeGreaterThan(0);

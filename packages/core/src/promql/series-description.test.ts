@@ -161,6 +161,8 @@ describe.skipIf(!existsSync(casesPath))("conformance: parser_cases/testSeries.js
   const cases = existsSync(casesPath)
     ? (JSON.parse(readFileSync(casesPath, "utf8")) as { input: string; fail: boolean }[])
     : [];
+  // Without the data there would be no test to be skipped by name.
+  if (cases.length === 0) test("testSeries.json", () => {});
   test.each(cases)("$input", ({ input, fail }) => {
     if (fail) expect(() => parseSeriesDescription(input)).toThrow(SeriesDescriptionError);
     else expect(() => parseSeriesDescription(input)).not.toThrow();
