@@ -433,3 +433,316 @@ describe("textfile", () => {
     expect(lines.filter((line) => /^[ab] /.test(line))).toEqual(["a 1", "b 1"]);
   });
 });
+
+test("arp: entries by device", async () => {
+  tree = fixtureTree({
+    "proc/net/arp": `IP address       HW type     Flags       HW address            Mask     Device
+192.168.1.1      0x1         0x2         cc:aa:dd:ee:aa:bb     *        eth0
+192.168.1.2      0x1         0x2         bb:cc:dd:ee:ff:ee     *        eth0
+192.168.2.1      0x1         0x0         00:00:00:00:00:00     *        eth1
+`,
+  });
+  expect(await tree.collect(["arp"])).toEqual([
+    'node_arp_entries{device="eth0"} 2',
+    'node_arp_entries{device="eth1"} 1',
+  ]);
+});
+
+test("bonding: slaves and those that are up", async () => {
+  tree = fixtureTree({
+    "sys/class/net/bonding_masters": "bond0 bond1\n",
+    "sys/class/net/bond0/bonding/slaves": "\n",
+    "sys/class/net/bond1/bonding/slaves": "eth0 eth1 eth2\n",
+    "sys/class/net/bond1/lower_eth0/bonding_slave/mii_status": "up\n",
+    "sys/class/net/bond1/lower_eth1/bonding_slave/mii_status": "down\n",
+    "sys/class/net/bond1/slave_eth2/bonding_slave/mii_status": "up\n",
+  });
+  expect(await tree.collect(["bonding"])).toEqual([
+    'node_bonding_active{master="bond0"} 0',
+    'node_bonding_active{master="bond1"} 2',
+    'node_bonding_slaves{master="bond0"} 0',
+    'node_bonding_slaves{master="bond1"} 3',
+  ]);
+});
+
+test("conntrack: sizes, and statistics summed over CPUs", async () => {
+  const row = Array.from({ length: 17 }, (_, i) => (i + 10).toString(16).padStart(8, "0")).join(" ");
+  tree = fixtureTree({
+    "proc/sys/net/netfilter/nf_conntrack_count": "123\n",
+    "proc/sys/net/netfilter/nf_conntrack_max": "65536\n",
+    "proc/net/stat/nf_conntrack": `entries  searched found new\n${row}\n${row}\n`,
+  });
+  expect(await tree.collect(["conntrack"])).toEqual([
+    "node_nf_conntrack_entries 123",
+    "node_nf_conntrack_entries_limit 65536",
+    "node_nf_conntrack_stat_drop 40",
+    "node_nf_conntrack_stat_early_drop 42",
+    "node_nf_conntrack_stat_found 24",
+    "node_nf_conntrack_stat_ignore 30",
+    "node_nf_conntrack_stat_insert 36",
+    "node_nf_conntrack_stat_insert_failed 38",
+    "node_nf_conntrack_stat_invalid 28",
+    "node_nf_conntrack_stat_search_restart 52",
+  ]);
+});
+
+test("cpufreq: kilohertz become hertz, one governor is current", async () => {
+  const dir = "sys/devices/system/cpu/cpu0/cpufreq";
+  tree = fixtureTree({
+    [`${dir}/scaling_cur_freq`]: "1219917\n",
+    [`${dir}/scaling_min_freq`]: "800000\n",
+    [`${dir}/scaling_max_freq`]: "2400000\n",
+    [`${dir}/cpuinfo_max_freq`]: "3700000\n",
+    [`${dir}/scaling_governor`]: "powersave\n",
+    [`${dir}/scaling_available_governors`]: "performance powersave\n",
+    "sys/devices/system/cpu/cpu1/online": "0\n",
+  });
+  expect(await tree.collect(["cpufreq"])).toEqual([
+    'node_cpu_frequency_max_hertz{cpu="0"} 3700000000',
+    'node_cpu_scaling_frequency_hertz{cpu="0"} 1219917000',
+    'node_cpu_scaling_frequency_max_hertz{cpu="0"} 2400000000',
+    'node_cpu_scaling_frequency_min_hertz{cpu="0"} 800000000',
+    'node_cpu_scaling_governor{cpu="0",governor="performance"} 0',
+    'node_cpu_scaling_governor{cpu="0",governor="powersave"} 1',
+  ]);
+});
+
+test("dmi: what the firmware says", async () => {
+  tree = fixtureTree({
+    "sys/class/dmi/id/bios_vendor": "Acme\n",
+    "sys/class/dmi/id/sys_vendor": "Maker Inc.\n",
+    "sys/class/dmi/id/uevent": "x\n",
+  });
+  const [line] = await tree.collect(["dmi"]);
+  expect(line.replace(/\w+="",?/g, "")).toBe('node_dmi_info{bios_vendor="Acme",system_vendor="Maker Inc."} 1');
+});
+
+test("edac: errors by controller, row and channel", async () => {
+  const dir = "sys/devices/system/edac/mc/mc0";
+  tree = fixtureTree({
+    [`${dir}/ce_count`]: "1\n",
+    [`${dir}/ce_noinfo_count`]: "2\n",
+    [`${dir}/ue_count`]: "5\n",
+    [`${dir}/ue_noinfo_count`]: "6\n",
+    [`${dir}/csrow0/ce_count`]: "3\n",
+    [`${dir}/csrow0/ue_count`]: "4\n",
+    [`${dir}/csrow0/ch0_ce_count`]: "7\n",
+    [`${dir}/csrow0/ch0_ue_count`]: "8\n",
+    [`${dir}/csrow0/ch0_dimm_label`]: "DIMM_A1\n",
+  });
+  expect(await tree.collect(["edac"])).toEqual([
+    'node_edac_channel_correctable_errors_total{controller="0",csrow="0",channel="0",dimm_label="DIMM_A1"} 7',
+    'node_edac_channel_uncorrectable_errors_total{controller="0",csrow="0",channel="0",dimm_label="DIMM_A1"} 8',
+    'node_edac_correctable_errors_total{controller="0"} 1',
+    'node_edac_csrow_correctable_errors_total{controller="0",csrow="unknown"} 2',
+    'node_edac_csrow_correctable_errors_total{controller="0",csrow="0"} 3',
+    'node_edac_csrow_uncorrectable_errors_total{controller="0",csrow="unknown"} 6',
+    'node_edac_csrow_uncorrectable_errors_total{controller="0",csrow="0"} 4',
+    'node_edac_uncorrectable_errors_total{controller="0"} 5',
+  ]);
+});
+
+test("entropy, kernel_hung and selinux", async () => {
+  tree = fixtureTree({
+    "proc/sys/kernel/random/entropy_avail": "1337\n",
+    "proc/sys/kernel/random/poolsize": "4096\n",
+    "proc/sys/kernel/hung_task_detect_count": "3\n",
+    "sys/fs/selinux/enforce": "1",
+    "root/etc/selinux/config": "# comment\nSELINUX=permissive\nSELINUXTYPE=targeted\n",
+  });
+  expect(await tree.collect(["entropy", "kernel_hung", "selinux"])).toEqual([
+    "node_entropy_available_bits 1337",
+    "node_entropy_pool_size_bits 4096",
+    "node_kernel_hung_tasks_total 3",
+    "node_selinux_config_mode 0",
+    "node_selinux_current_mode 1",
+    "node_selinux_enabled 1",
+  ]);
+});
+
+describe("mdadm", () => {
+  const MDSTAT = `Personalities : [raid6] [raid1] [raid0]
+md6 : active raid1 sdb2[2](F) sdc[1](S) sda2[0]
+      195310144 blocks [2/1] [U_]
+      [=>...................]  recovery =  8.5% (16775552/195310144) finish=17.0min speed=259783K/sec
+
+md0 : active raid0 sdi1[0] sdh1[1]
+      314560 blocks super 1.2 64k chunks
+
+md7 : active raid6 sdb1[0] sde1[3] sdd1[2](F)
+      7813735424 blocks super 1.2 level 6, 512k chunk, algorithm 2 [4/3] [U_UU]
+      bitmap: 0/30 pages [0KB], 65536KB chunk
+      resync=PENDING
+
+md219 : inactive sdb[2](S) sdc[1](S) sda[0](S)
+        7932 blocks super external:imsm
+
+unused devices: <none>
+`;
+
+  test("states, disks and progress", async () => {
+    tree = fixtureTree({
+      "proc/mdstat": MDSTAT,
+      "sys/block/md6/md/raid_disks": "2\n",
+      "sys/block/md6/md/degraded": "1\n",
+      "sys/block/md0/md/raid_disks": "2\n",
+      "sys/block/sda/size": "1\n",
+    });
+    const lines = await tree.collect(["mdadm"]);
+    const of = (device: string): string[] =>
+      lines
+        .filter((line) => line.includes(`"${device}"`) && !/state="(inactive|check)"\} 0/.test(line))
+        .map((line) => line.replace(`device="${device}"`, "").replace("node_md_", ""));
+    expect(of("md6")).toEqual([
+      "blocks{} 195310144",
+      "blocks_synced{} 16775552",
+      "degraded{} 1",
+      'disks{,state="active"} 1',
+      'disks{,state="failed"} 1',
+      'disks{,state="spare"} 1',
+      "disks_required{} 2",
+      "raid_disks{} 2",
+      'state{,state="active"} 0',
+      'state{,state="recovering"} 1',
+      'state{,state="resync"} 0',
+    ]);
+    expect(of("md0")).toContain('disks{,state="active"} 2');
+    expect(of("md0")).toContain('state{,state="active"} 1');
+    expect(of("md0")).toContain("degraded{} 0");
+    expect(of("md7")).toContain("blocks_synced{} 0");
+    expect(of("md7")).toContain('state{,state="resync"} 1');
+    expect(of("md7")).toContain("disks_required{} 4");
+    expect(of("md219")).toContain('state{,state="inactive"} 1');
+    expect(of("md219")).toContain('disks{,state="spare"} 3');
+  });
+
+  test("a status that cannot be read fails the collector", async () => {
+    tree = fixtureTree({ "proc/mdstat": "md6 : active raid1 sdb2[2]\n      some blocks\n\n\n" });
+    expect(await full(["mdadm"])).toContain('node_scrape_collector_success{collector="mdadm"} 0');
+  });
+});
+
+test("netclass: numbers in decimal and hexadecimal, unknown speed, files among the devices", async () => {
+  const dir = "sys/class/net/eth0";
+  tree = fixtureTree({
+    [`${dir}/addr_assign_type`]: "3\n",
+    [`${dir}/address`]: "01:01:01:01:01:01\n",
+    [`${dir}/broadcast`]: "ff:ff:ff:ff:ff:ff\n",
+    [`${dir}/carrier`]: "1\n",
+    [`${dir}/carrier_changes`]: "2\n",
+    [`${dir}/carrier_up_count`]: "1\n",
+    [`${dir}/carrier_down_count`]: "1\n",
+    [`${dir}/dev_id`]: "0x20\n",
+    [`${dir}/dormant`]: "1\n",
+    [`${dir}/duplex`]: "full\n",
+    [`${dir}/flags`]: "0x1303\n",
+    [`${dir}/ifalias`]: "uplink\n",
+    [`${dir}/ifindex`]: "2\n",
+    [`${dir}/iflink`]: "2\n",
+    [`${dir}/link_mode`]: "1\n",
+    [`${dir}/mtu`]: "1500\n",
+    [`${dir}/name_assign_type`]: "2\n",
+    [`${dir}/netdev_group`]: "0\n",
+    [`${dir}/operstate`]: "up\n",
+    [`${dir}/speed`]: "1000\n",
+    [`${dir}/tx_queue_len`]: "1000\n",
+    [`${dir}/type`]: "1\n",
+    "sys/class/net/dummy0/operstate": "down\n",
+    "sys/class/net/dummy0/flags": "0x82\n",
+    "sys/class/net/dummy0/speed": "-1\n",
+    "sys/class/net/bonding_masters": "\n",
+  });
+  expect(await tree.collect(["netclass"])).toEqual([
+    'node_network_address_assign_type{device="eth0"} 3',
+    'node_network_carrier{device="eth0"} 1',
+    'node_network_carrier_changes_total{device="eth0"} 2',
+    'node_network_carrier_down_changes_total{device="eth0"} 1',
+    'node_network_carrier_up_changes_total{device="eth0"} 1',
+    'node_network_device_id{device="eth0"} 32',
+    'node_network_dormant{device="eth0"} 1',
+    'node_network_flags{device="dummy0"} 130',
+    'node_network_flags{device="eth0"} 4867',
+    'node_network_iface_id{device="eth0"} 2',
+    'node_network_iface_link{device="eth0"} 2',
+    'node_network_iface_link_mode{device="eth0"} 1',
+    'node_network_info{device="dummy0",address="",broadcast="",duplex="",operstate="down",adminstate="down",ifalias=""} 1',
+    'node_network_info{device="eth0",address="01:01:01:01:01:01",broadcast="ff:ff:ff:ff:ff:ff",duplex="full",operstate="up",adminstate="up",ifalias="uplink"} 1',
+    'node_network_mtu_bytes{device="eth0"} 1500',
+    'node_network_name_assign_type{device="eth0"} 2',
+    'node_network_net_dev_group{device="eth0"} 0',
+    'node_network_protocol_type{device="eth0"} 1',
+    'node_network_speed_bytes{device="dummy0"} -125000',
+    'node_network_speed_bytes{device="eth0"} 125000000',
+    'node_network_transmit_queue_length{device="eth0"} 1000',
+    'node_network_up{device="dummy0"} 0',
+    'node_network_up{device="eth0"} 1',
+  ]);
+  const strict = await tree.collect(["netclass"], {
+    flags: { "netclass.ignore-invalid-speed": true, "netclass.ignored-devices": "^eth" },
+  });
+  expect(strict.some((line) => line.includes("eth0") || line.includes("speed"))).toBe(false);
+});
+
+test("os: quotes, version and end of support", async () => {
+  tree = fixtureTree({
+    "root/etc/os-release":
+      'NAME="Some \\"Linux\\""\nVERSION=\'12 (x)\'\nID=some\nVERSION_ID="20.04.2"\n# note\nSUPPORT_END=2030-05-14\n',
+  });
+  const lines = await tree.collect(["os"]);
+  expect(lines.map((line) => line.replace(/\w+="",?/g, ""))).toEqual([
+    'node_os_info{id="some",name="Some \\"Linux\\"",version="12 (x)",version_id="20.04.2"} 1',
+    "node_os_support_end_timestamp_seconds 1904947200",
+    'node_os_version{id="some",name="Some \\"Linux\\""} 20.04',
+  ]);
+});
+
+test("powersupplyclass: units, renamed attributes, info", async () => {
+  tree = fixtureTree({
+    "sys/class/power_supply/AC/online": "0\n",
+    "sys/class/power_supply/AC/type": "Mains\n",
+    "sys/class/power_supply/BAT0/capacity": "98\n",
+    "sys/class/power_supply/BAT0/cycle_count": "7\n",
+    "sys/class/power_supply/BAT0/energy_now": "49450000\n",
+    "sys/class/power_supply/BAT0/voltage_now": "12229000\n",
+    "sys/class/power_supply/BAT0/temp": "301\n",
+    "sys/class/power_supply/BAT0/status": "Discharging\n",
+    "sys/class/power_supply/BAT0/type": "Battery\n",
+    "sys/class/power_supply/BAT0/uevent": "X=1\n",
+  });
+  const lines = await tree.collect(["powersupplyclass"]);
+  expect(lines.map((line) => line.replace(/,\w+=""/g, ""))).toEqual([
+    'node_power_supply_capacity{power_supply="BAT0"} 98',
+    'node_power_supply_cyclecount{power_supply="BAT0"} 7',
+    'node_power_supply_energy_watthour{power_supply="BAT0"} 49.45',
+    'node_power_supply_info{power_supply="AC",type="Mains"} 1',
+    'node_power_supply_info{power_supply="BAT0",status="Discharging",type="Battery"} 1',
+    'node_power_supply_online{power_supply="AC"} 0',
+    'node_power_supply_temp_celsius{power_supply="BAT0"} 30.1',
+    'node_power_supply_voltage_volt{power_supply="BAT0"} 12.229',
+  ]);
+});
+
+test("schedstat, softnet and udp_queues", async () => {
+  tree = fixtureTree({
+    "proc/schedstat":
+      "version 15\ntimestamp 15819019232\ncpu0 498494191 0 3533438552 2553969831 3853684107 2465731542 2045936778163039 343796328169361 4767485306\ndomain0 03 1\n",
+    "proc/net/softnet_stat":
+      "00015c73 00020e76 f0000769 00000000 00000000 00000000 00000000 00000000 00000001 00000002 00000003 00000004 00000003\n",
+    "proc/net/udp":
+      "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when\n   0: 00000000:0016 00000000:0000 0A 00000015:00000010 00:00000000\n   1: 00000000:0017 00000000:0000 0A 00000001:00000002 00:00000000\n",
+  });
+  expect(await tree.collect(["schedstat", "softnet", "udp_queues"])).toEqual([
+    'node_schedstat_running_seconds_total{cpu="0"} 2045936.778163039',
+    'node_schedstat_timeslices_total{cpu="0"} 4767485306',
+    'node_schedstat_waiting_seconds_total{cpu="0"} 343796.328169361',
+    'node_softnet_backlog_len{cpu="3"} 4',
+    'node_softnet_cpu_collision_total{cpu="3"} 1',
+    'node_softnet_dropped_total{cpu="3"} 134774',
+    'node_softnet_flow_limit_count_total{cpu="3"} 3',
+    'node_softnet_processed_total{cpu="3"} 89203',
+    'node_softnet_received_rps_total{cpu="3"} 2',
+    'node_softnet_times_squeezed_total{cpu="3"} 4026533737',
+    'node_udp_queues{queue="tx",ip="v4"} 22',
+    'node_udp_queues{queue="rx",ip="v4"} 18',
+  ]);
+});
