@@ -12,6 +12,11 @@ const SAMPLE_BYTES = 5 * (MAX_DIGITS + 1);
 
 const POWERS = [1, 10, 100, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9];
 
+// The scales that are used: ticks and percentages have two decimals, milli-, micro- and nanoseconds three, six and
+// nine. With every scale from 0 to 9 a counter of hundredths would change its scale at each tenth value, and its
+// steps with it, which takes 7 % more room (bench/storage-bytes.ts).
+const SCALES = [2, 3, 6, 9];
+
 /** RAW_SCALE marks a value that is kept as its 64 bits. */
 export const RAW_SCALE = -1;
 
@@ -79,14 +84,15 @@ export class SampleRows {
   }
 }
 
-/** decimalScale is the smallest number of decimals with which a value is a decimal number of at most 53 bits, or RAW_SCALE. */
+/** decimalScale is the smallest of 0, 2, 3, 6 and 9 decimals with which a value is a decimal number of at most 53 bits, or RAW_SCALE. */
 export function decimalScale(value: number): number {
   // Fast path: counters and most gauges are whole numbers.
   if (Math.round(value) === value && value < 9_007_199_254_740_992 && value > -9_007_199_254_740_992) {
     // -0 is a whole number too, but 0 / 1 would not give it back.
     return value === 0 && 1 / value < 0 ? RAW_SCALE : 0;
   }
-  for (let scale = 1; scale < POWERS.length; scale++) {
+  for (let i = 0; i < SCALES.length; i++) {
+    const scale = SCALES[i];
     const power = POWERS[scale];
     const mantissa = Math.round(value * power);
     if (mantissa >= 9_007_199_254_740_992 || mantissa <= -9_007_199_254_740_992) return RAW_SCALE;
