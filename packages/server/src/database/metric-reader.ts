@@ -1,5 +1,5 @@
 // Reads the metric tables back. Samples and histograms come in an order in which those of one series are ascending
-// in time, in one or several runs (one per four hours), and each (series, time) once: rows that were written twice
+// in time, in one or several runs (one per two hours), and each (series, time) once: rows that were written twice
 // are dropped here.
 import { Labels, METRIC_NAME, type Exemplar, type Histogram, type MetricMetadata, type Span } from "@belfry/core/model";
 import type { Database } from "./database.ts";
@@ -299,19 +299,17 @@ function select(
   selection: SampleSelection,
   options: ReadOptions,
 ): AsyncGenerator<Block, void, undefined> {
-  const range = "time >= fromUnixTimestamp64Milli({start:Int64}) AND time <= fromUnixTimestamp64Milli({end:Int64})";
+  // Numbers of ours, not anybody's text: as parameters they would cost a statement of their own (0.3 ms).
+  const start = Math.max(0, Math.ceil(selection.startMs));
+  const end = Math.min(MAX_TIME_MS, Math.floor(selection.endMs));
+  const range = `time >= fromUnixTimestamp64Milli(${start}) AND time <= fromUnixTimestamp64Milli(${end})`;
   const ids = selection.ids === undefined ? "" : ` AND id IN (${idList(selection.ids)})`;
-  const params = {
-    start: Math.max(0, Math.ceil(selection.startMs)),
-    end: Math.min(MAX_TIME_MS, Math.floor(selection.endMs)),
-  };
   const sql = `SELECT ${columns} FROM ${table} WHERE ${range}${ids} ORDER BY ${order}`;
   const { signal, timeoutMs, maxRows } = options;
   const settings = { max_query_size: MAX_QUERY_BYTES };
-  return decodeNative(database.stream(sql, "Native", { params, signal, timeoutMs, maxRows, settings }));
+  return decodeNative(database.stream(sql, "Native", { signal, timeoutMs, maxRows, settings }));
 }
 
-// Numbers, not text of anybody's: they may stand in the statement itself.
 function idList(ids: Uint32Array): string {
   if (ids.length === 0) return "NULL";
   const bytes = Buffer.allocUnsafe((ids.length >> 1) * 21);
