@@ -2,13 +2,13 @@ import { parseExpr, type ParserOptions, printExpr } from "@belfry/core/promql";
 import { Engine } from "../../packages/server/src/metrics/engine/index.ts";
 import { listConformance, readConformance } from "./data.ts";
 import { type EvalOutcome, runScript, type ScriptEngine } from "./promqltest/harness.ts";
-import { type EvalCommand, parseScript } from "./promqltest/script.ts";
+import { parseScript } from "./promqltest/script.ts";
 import type { ConformanceSuite, SuiteRow } from "./suite.ts";
 
 const FOLDER = "promql/promqltest";
 
 /** SCRIPT_FEATURES are what upstream enables for its scripts. */
-export const SCRIPT_FEATURES: ReadonlySet<string> = new Set([
+const SCRIPT_FEATURES: ReadonlySet<string> = new Set([
   "promql-experimental-functions",
   "promql-duration-expr",
   "promql-extended-range-selectors",
@@ -59,16 +59,6 @@ const expressions = {
   parse: (query: string) => parseExpr(query, parserOptions),
   print: printExpr,
 };
-
-/** scriptQueries lists every query of every script, for those who need many real ones. */
-export function scriptQueries(): string[] {
-  const queries = new Set<string>();
-  for (const file of scriptFiles()) {
-    const commands = parseScript(readConformance(`${FOLDER}/${file}`));
-    for (const command of commands) if (command.kind === "eval") queries.add((command as EvalCommand).query);
-  }
-  return [...queries];
-}
 
 export const suite: ConformanceSuite = {
   name: "promqltest: upstream's PromQL scripts",

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { hasConformance } from "./data.ts";
-import { newScriptEngine, runScriptFile, scriptFiles } from "./promqltest-suite.ts";
+import { newScriptEngine, runScriptFile, scriptFiles, suite } from "./promqltest-suite.ts";
 
-describe.skipIf(!hasConformance("promql/promqltest"))("conformance: promql/promqltest", () => {
+describe.skipIf(!hasConformance(suite.data))("conformance: promql/promqltest", () => {
   const files = scriptFiles();
   // Without the data there would be no test to be skipped by name.
   if (files.length === 0) test("upstream's scripts", () => {});

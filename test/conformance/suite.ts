@@ -2,7 +2,7 @@
 // `run.ts` prints what it says; a test beside the suite fails when a case does.
 
 /** SuiteFailure is one case that did not pass. */
-export interface SuiteFailure {
+interface SuiteFailure {
   /** where is file and line, or file and number of the case. */
   where: string;
   /** input is the query, document or line of the case. */

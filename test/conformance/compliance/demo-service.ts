@@ -5,7 +5,7 @@
 // once, which resets its counters.
 import { Labels, LabelsBuilder } from "@belfry/core/model";
 
-export const SCRAPE_INTERVAL_MS = 5000;
+const SCRAPE_INTERVAL_MS = 5000;
 
 /** DemoInstance is one scraped target. */
 export interface DemoInstance {

@@ -6,7 +6,7 @@ import { type Expressions, pinnedQueries } from "./at-modifier.ts";
 import { type Answer, runScript, type ScriptEngine } from "./harness.ts";
 import { load } from "./load.ts";
 import { MemoryStorage } from "./memory-storage.ts";
-import { type EvalCommand, type LoadCommand, parseScript } from "./script.ts";
+import { type EvalCommand, type LoadCommand, parseScript, ScriptError } from "./script.ts";
 
 /** A parser that knows only literals, so that queries are never pinned. */
 const noExpressions: Expressions = {
@@ -150,6 +150,7 @@ describe("parseScript", () => {
     ["eval instant at 0 x\n  expect string x", "line 2: expected string literal not valid"],
     ["eval instant at 0 x\n  {} 1 2", "line 2: expecting multiple values in instant evaluation not allowed"],
   ])("%j is refused", (script, message) => {
+    expect(() => parseScript(script)).toThrow(ScriptError);
     expect(() => parseScript(script)).toThrow(message);
   });
 });

@@ -25,7 +25,7 @@ export class ScriptError extends Error {
   }
 }
 
-export interface ClearCommand {
+interface ClearCommand {
   kind: "clear";
   line: number;
 }

@@ -222,7 +222,7 @@ function adjustCounterReset(h: Histogram, other: Histogram): boolean {
 }
 
 /** commonBounds lists the custom bounds that are in both lists. */
-export function commonBounds(a: Float64Array | undefined, b: Float64Array | undefined): Float64Array {
+function commonBounds(a: Float64Array | undefined, b: Float64Array | undefined): Float64Array {
   const out: number[] = [];
   if (a && b) {
     for (let i = 0, j = 0; i < a.length && j < b.length;) {

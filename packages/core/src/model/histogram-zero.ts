@@ -97,7 +97,7 @@ function dropBucketsInZero(h: Histogram, compensation: Histogram | undefined): v
 }
 
 /** compactWithCompensation drops empty buckets of `h` and the same ones of its compensation. */
-export function compactWithCompensation(h: Histogram, compensation: Histogram | undefined): void {
+function compactWithCompensation(h: Histogram, compensation: Histogram | undefined): void {
   const positive = compactLayout(
     { spans: h.positiveSpans, buckets: h.positiveBuckets, compensation: compensation?.positiveBuckets },
     0,
