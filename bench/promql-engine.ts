@@ -1,9 +1,9 @@
 // node bench/promql-engine.ts [series] [--json]: engine time of typical queries over series held as typed arrays, without
 // storage, JSON or HTTP. The first row is the one of the design: 10,000 series of 240 samples (one hour, 15 s),
 // 220 steps. Medians and best of 15 runs after warming up.
-import { Labels, matchesAll, type Matcher, type SampleBuffer } from "@belfry/core/model";
+import { Labels } from "@belfry/core/model";
+import { ArrayStorage } from "../packages/server/src/metrics/engine/array-storage.ts";
 import { Engine } from "../packages/server/src/metrics/engine/index.ts";
-import type { Queryable, SelectedSeries, SeriesSet } from "../packages/server/src/metrics/queryable.ts";
 
 const SAMPLES = 240;
 const INTERVAL_MS = 15_000;
@@ -12,54 +12,6 @@ const END_MS = START_MS + (SAMPLES - 1) * INTERVAL_MS;
 const STEP_MS = 15_000;
 const RUNS = 15;
 
-class ArraySeries implements SelectedSeries {
-  readonly labels: Labels;
-  private readonly times: Float64Array;
-  private readonly values: Float64Array;
-  constructor(labels: Labels, times: Float64Array, values: Float64Array) {
-    this.labels = labels;
-    this.times = times;
-    this.values = values;
-  }
-
-  read(startMs: number, endMs: number, into: SampleBuffer): void {
-    const { times } = this;
-    const from = firstAtOrAfter(times, startMs);
-    const to = firstAtOrAfter(times, endMs + 1);
-    into.reserve(to - from);
-    into.times.set(times.subarray(from, to), into.length);
-    into.values.set(this.values.subarray(from, to), into.length);
-    into.length += to - from;
-  }
-}
-
-function firstAtOrAfter(times: Float64Array, timeMs: number): number {
-  let low = 0;
-  let high = times.length;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (times[middle]! < timeMs) low = middle + 1;
-    else high = middle;
-  }
-  return low;
-}
-
-class ArrayStorage implements Queryable {
-  readonly series: ArraySeries[] = [];
-  private readonly selected = new Map<string, SeriesSet>();
-
-  // Selecting is not what is measured here, so it is done once per selector.
-  select(matchers: readonly Matcher[]): Promise<SeriesSet> {
-    const key = matchers.join();
-    let set = this.selected.get(key);
-    if (set === undefined) {
-      set = { series: this.series.filter((series) => matchesAll(series.labels, matchers)), warnings: [] };
-      this.selected.set(key, set);
-    }
-    return Promise.resolve(set);
-  }
-}
-
 function storageOf(count: number): ArrayStorage {
   const storage = new ArrayStorage();
   const paths = 20;
@@ -67,10 +19,8 @@ function storageOf(count: number): ArrayStorage {
     const values = new Float64Array(SAMPLES);
     // A hundred series come from one target; a target's samples share their times.
     const offset = (Math.floor(i / 100) * 7919) % INTERVAL_MS;
-    const times = new Float64Array(SAMPLES);
     let value = i % 1000;
     for (let j = 0; j < SAMPLES; j++) {
-      times[j] = START_MS + j * INTERVAL_MS - offset;
       value += (i * 31 + j * 17) % 23;
       // Every hundredth series restarts once.
       if (i % 100 === 0 && j === 120) value = 0;
@@ -85,11 +35,11 @@ function storageOf(count: number): ArrayStorage {
       path: `/v1/resource/${i % paths}`,
       shard: String(i),
     };
-    storage.series.push(new ArraySeries(Labels.fromRecord(labels), times, values));
+    storage.add(Labels.fromRecord(labels), START_MS - offset, INTERVAL_MS, values);
     if (i % 20 === 0) {
       const bound = ["0.1", "0.5", "1", "5", "+Inf"][(i / 20) % 5]!;
       const bucket = { __name__: "latency_seconds_bucket", le: bound, shard: String(Math.floor(i / 100)) };
-      storage.series.push(new ArraySeries(Labels.fromRecord(bucket), times, values));
+      storage.add(Labels.fromRecord(bucket), START_MS - offset, INTERVAL_MS, values);
     }
   }
   return storage;

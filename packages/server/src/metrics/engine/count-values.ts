@@ -21,20 +21,19 @@ export async function evalCountValues(ev: Evaluator, plan: AggregatePlan, sink: 
     ev.visible(row);
     const builder = new LabelsBuilder(row.labels);
     // Values mostly stay the same from step to step.
-    let lastText = "";
     let lastGroup = -1;
-    let lastValue = NaN;
+    let lastValue = 0;
     for (let s = row.from; s < row.to; s++) {
       const kind = row.present[row.base + s]!;
       if (kind === ABSENT) continue;
       const value = row.values[row.base + s]!;
-      if (kind === HISTOGRAM || lastGroup === -1 || !Object.is(value, lastValue)) {
-        const text = kind === HISTOGRAM ? histogramToString(row.histograms![s]!) : formatF(value);
-        lastValue = kind === HISTOGRAM ? NaN : value;
-        if (text !== lastText || lastGroup === -1) {
-          lastText = text;
-          lastGroup = groups.ofLabels(builder.set(label, text).labels());
-        }
+      if (kind === HISTOGRAM) {
+        const text = histogramToString(row.histograms![s]!);
+        lastGroup = groups.ofLabels(builder.set(label, text).labels());
+        lastValue = NaN;
+      } else if (lastGroup === -1 || value !== lastValue || value === 0) {
+        lastGroup = groups.ofLabels(builder.set(label, formatF(value)).labels());
+        lastValue = value;
       }
       const out = (outputs[lastGroup] ??= newOutput(ev, groups.labels[lastGroup]!, steps));
       if (out.present[s] === ABSENT) out.count++;
