@@ -87,11 +87,20 @@ export interface KubernetesDiscoveryConfig {
   ownNamespace: boolean;
   namespaces: readonly string[];
   selectors: readonly KubernetesSelector[];
-  attachNodeMetadata: boolean;
-  attachNamespaceMetadata: boolean;
+  /** attach adds labels of objects that a target belongs to. */
+  attach: KubernetesAttach;
 }
 
-/** UnsupportedDiscoveryConfig is a kind that upstream has and Belfry has not: read and checked, then refused by name. */
+/** KubernetesAttach says which related objects give labels. */
+export interface KubernetesAttach {
+  node: boolean;
+  namespace: boolean;
+  deployment: boolean;
+  job: boolean;
+  cronjob: boolean;
+}
+
+/** UnsupportedDiscoveryConfig is a kind that upstream has and Belfry does not: read and checked, then refused by name. */
 export interface UnsupportedDiscoveryConfig {
   kind: "unsupported";
   /** name is upstream's, as in `<name>_sd_configs`. */

@@ -4,15 +4,20 @@ import { createHash } from "node:crypto";
 import {
   type AnchoredRegex,
   compileAnchored,
-  isLegacyLabelName,
   type Labels,
   LabelsBuilder,
   Replacement,
   Substitution,
 } from "@belfry/core/model";
-import type { NameScheme, RelabelConfig } from "./config.ts";
+import { DEFAULT_REGEX, isValidLabelName } from "./codec.ts";
+import type { RelabelConfig } from "./config.ts";
 
-const DEFAULT_REGEX = "(.*)";
+/** RelabelStep is what one rule made of the labels; `keep` is false when it dropped them. */
+export interface RelabelStep {
+  rule: RelabelConfig;
+  output: Labels;
+  keep: boolean;
+}
 
 /** Relabeller applies a list of rules; make it once per configuration. */
 export class Relabeller {
@@ -28,14 +33,20 @@ export class Relabeller {
     // Fast path: most jobs have no rules.
     if (this.rules.length === 0) return labels;
     const builder = new LabelsBuilder(labels);
-    for (const rule of this.rules) if (!rule.apply(builder)) return undefined;
+    if (!this.relabelBuilder(builder)) return undefined;
     const result = builder.labels();
     return result.equals(labels) ? labels : result;
   }
 
+  /** relabelBuilder changes the builder in place and tells whether the labels are kept. */
+  relabelBuilder(builder: LabelsBuilder): boolean {
+    for (const rule of this.rules) if (!rule.apply(builder)) return false;
+    return true;
+  }
+
   /** steps returns the labels after each rule, up to and including the first that drops them. */
-  steps(labels: Labels): { rule: RelabelConfig; output: Labels; keep: boolean }[] {
-    const steps: { rule: RelabelConfig; output: Labels; keep: boolean }[] = [];
+  steps(labels: Labels): RelabelStep[] {
+    const steps: RelabelStep[] = [];
     const builder = new LabelsBuilder(labels);
     for (const rule of this.rules) {
       const keep = rule.apply(builder);
@@ -44,6 +55,11 @@ export class Relabeller {
     }
     return steps;
   }
+}
+
+/** relabelSteps is Relabeller.steps for rules that are used once. */
+export function relabelSteps(labels: Labels, rules: readonly RelabelConfig[]): RelabelStep[] {
+  return new Relabeller(rules).steps(labels);
 }
 
 class Rule {
@@ -85,22 +101,22 @@ class Rule {
         labels.set(config.targetLabel, value.toLowerCase());
         return true;
       case "uppercase":
-        labels.set(config.targetLabel, value.toUpperCase());
+        labels.set(config.targetLabel, upperCase(value));
         return true;
       case "hashmod":
         labels.set(config.targetLabel, hashMod(value, config.modulus));
         return true;
       case "labelmap":
-        for (const [name, own] of [...labels.entries()]) {
+        for (const [name, own] of Array.from(labels.entries())) {
           const mapped = this.substitution!.expand(name, this.replacement);
           if (mapped !== undefined) labels.set(mapped[0]!, own);
         }
         return true;
       case "labeldrop":
-        for (const name of [...labels.names()]) if (this.regex.test(name)) labels.delete(name);
+        for (const name of labels.names()) if (this.regex.test(name)) labels.delete(name);
         return true;
       case "labelkeep":
-        for (const name of [...labels.names()]) if (!this.regex.test(name)) labels.delete(name);
+        for (const name of labels.names()) if (!this.regex.test(name)) labels.delete(name);
         return true;
     }
   }
@@ -118,15 +134,21 @@ class Rule {
   }
 }
 
-/** isValidLabelName tells whether a name may be a label's under the scheme. */
-export function isValidLabelName(name: string, scheme: NameScheme): boolean {
-  if (scheme === "legacy") return isLegacyLabelName(name);
-  return name !== "" && name.isWellFormed();
-}
-
 // The low eight bytes of the MD5 sum, big-endian, modulo the modulus: upstream's way of sharing targets between
 // servers, which must agree with it bit for bit.
 function hashMod(value: string, modulus: bigint): string {
   const sum = createHash("md5").update(value, "utf8").digest();
   return (sum.readBigUInt64BE(8) % modulus).toString();
+}
+
+// Go maps rune to rune, and leaves alone what has no single upper-case letter: ß, ligatures.
+function upperCase(text: string): string {
+  const upper = text.toUpperCase();
+  if (upper.length === text.length) return upper;
+  let out = "";
+  for (const char of text) {
+    const mapped = char.toUpperCase();
+    out += mapped.length === char.length ? mapped : char;
+  }
+  return out;
 }
