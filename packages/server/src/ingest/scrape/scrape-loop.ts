@@ -9,6 +9,7 @@
 import type { Labels } from "@belfry/core/model";
 import { AppError } from "../../lib/errors.ts";
 import { type Clock, sleep, type Timer } from "../../lib/clock.ts";
+import { HttpClientError } from "../../lib/http-client.ts";
 import type { Logger } from "../../lib/log.ts";
 import { type Appendable, type Appender, AppendFailure } from "../../metrics/appender.ts";
 import { ExpositionError } from "../exposition/index.ts";
@@ -264,7 +265,8 @@ export class ScrapeLoop {
     try {
       return await this.scraper.scrape(AbortSignal.any([timeout.signal, shutdown]));
     } catch (error) {
-      throw timeout.signal.aborted ? (timeout.signal.reason as Error) : error;
+      // The client says what it was doing when the time was up; anything else is replaced by the plain reason.
+      throw timeout.signal.aborted && !(error instanceof HttpClientError) ? (timeout.signal.reason as Error) : error;
     } finally {
       timer.cancel();
     }

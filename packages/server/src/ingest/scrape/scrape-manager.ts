@@ -154,7 +154,7 @@ export class ScrapeManager {
 }
 
 function clientFor(settings: PoolSettings): HttpClient | undefined {
-  return settings.collect === undefined ? new HttpClient() : undefined;
+  return settings.collect === undefined ? new HttpClient(settings.http, { connectionsPerHost: 2 }) : undefined;
 }
 
 function sameSettings(a: PoolSettings, b: PoolSettings): boolean {
