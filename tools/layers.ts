@@ -16,7 +16,7 @@ const PACKAGES: Record<string, readonly string[]> = {
 
 /** FOLDERS lists the folders of a package's src, lowest first. */
 const FOLDERS: Record<string, readonly string[]> = {
-  core: ["format", "model", "promql", "logql", "traceql", "analytics", "dashboard", "api"],
+  core: ["model", "format", "promql", "logql", "traceql", "analytics", "dashboard", "api"],
   server: [
     "lib",
     "database",

@@ -128,5 +128,5 @@ export function sendError(reply: FastifyReply, error: unknown): FastifyReply {
   return reply
     .status(known.status)
     .header("content-type", "application/json")
-    .send(JSON.stringify({ status: "error", errorType: known.errorType, error: known.message }));
+    .send(Buffer.from(JSON.stringify({ status: "error", errorType: known.errorType, error: known.message })));
 }

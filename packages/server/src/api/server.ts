@@ -19,6 +19,7 @@ export interface HttpServerOptions {
 
 // A query longer than this is a mistake or an attack; the longest generated dashboards stay below 100 kB.
 const FORM_LIMIT_BYTES = 10 * 1024 * 1024;
+const METHODS = ["GET", "POST", "PUT", "DELETE"] as const;
 const LOOPBACK_ORIGIN = /^https?:\/\/(localhost|127\.\d+\.\d+\.\d+|\[::1\])(:\d+)?$/;
 
 /** createHttpServer makes the instance with what holds for every route; the caller adds routes and listens. */
@@ -73,7 +74,7 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
       return reply
         .status(status)
         .header("content-type", "application/json")
-        .send(JSON.stringify({ status: "error", errorType: "bad_data", error: messageOf(error) }));
+        .send(Buffer.from(JSON.stringify({ status: "error", errorType: "bad_data", error: messageOf(error) })));
     }
     const known = toApiError(error);
     if (known.errorType === "internal") options.logError(error, { method: request.method, url: request.url });
@@ -96,7 +97,12 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
           .send(createReadStream(file));
       }
     }
-    return reply.status(404).header("content-type", "text/plain; charset=utf-8").send("404 page not found\n");
+    void reply.header("content-type", "text/plain; charset=utf-8");
+    const others = METHODS.filter((method) => method !== request.method && app.hasRoute({ method, url: path }));
+    if (others.length > 0) {
+      return reply.status(405).header("allow", others.join(", ")).send("Method Not Allowed\n");
+    }
+    return reply.status(404).send("404 page not found\n");
   });
   return app;
 }
