@@ -10,8 +10,11 @@ export interface HostContext {
   readonly log: Logger;
   readonly flags: HostFlags;
   readonly mounts: MountProbe;
+  readonly platform: NodeJS.Platform;
   /** now is Unix milliseconds. */
   now(): number;
+  /** run resolves with the output of a program, and rejects when it fails or takes too long. */
+  run(file: string, args: readonly string[]): Promise<string>;
 }
 
 /** HostCollector reads one thing. It may keep state between calls; calls never overlap. */

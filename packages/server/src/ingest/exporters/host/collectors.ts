@@ -32,6 +32,11 @@ import { time } from "./linux/time.ts";
 import { udpQueues } from "./linux/udp-queues.ts";
 import { uname } from "./linux/uname.ts";
 import { vmstat } from "./linux/vmstat.ts";
+import { portableCpu } from "./portable/cpu.ts";
+import { darwinFilesystem } from "./portable/filesystem.ts";
+import { portableLoadavg } from "./portable/loadavg.ts";
+import { portableMeminfo } from "./portable/meminfo.ts";
+import { darwinNetdev } from "./portable/netdev.ts";
 
 /** LINUX_COLLECTORS are the collectors that read /proc and /sys, in the order in which they run. */
 export const LINUX_COLLECTORS: readonly CollectorDefinition[] = [
@@ -69,4 +74,21 @@ export const LINUX_COLLECTORS: readonly CollectorDefinition[] = [
   vmstat,
   // Last, because the families of the others come first.
   textfile,
+];
+
+/** PORTABLE_COLLECTORS are what is left where there is no /proc to read. Names are node_exporter's on macOS. */
+export const PORTABLE_COLLECTORS: readonly CollectorDefinition[] = [
+  portableCpu,
+  portableLoadavg,
+  portableMeminfo,
+  time,
+  uname,
+  textfile,
+];
+
+/** DARWIN_COLLECTORS add what programs of macOS tell. */
+export const DARWIN_COLLECTORS: readonly CollectorDefinition[] = [
+  darwinFilesystem,
+  darwinNetdev,
+  ...PORTABLE_COLLECTORS,
 ];

@@ -20,6 +20,7 @@ export interface FixtureTree {
 /** fixtureTree writes the files and returns the tree. */
 export function fixtureTree(files: Readonly<Record<string, string>>): FixtureTree {
   const dir = mkdtempSync(join(tmpdir(), "belfry-host-"));
+  mkdirSync(join(dir, "proc"));
   const tree: FixtureTree = {
     dir,
     write(path, text) {
@@ -37,6 +38,7 @@ export function fixtureTree(files: Readonly<Record<string, string>>): FixtureTre
         udevData: join(dir, "udev"),
         rootfs: join(dir, "root"),
       },
+      platform: "linux",
       collectors,
       ...options,
     }),

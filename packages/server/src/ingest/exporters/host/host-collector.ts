@@ -2,6 +2,9 @@
 // texts, so that every dashboard and rule written for it works. One collection runs the collectors one after another
 // (they are quick, and a device that is asked by two at once is slower), each with its own success and duration.
 // A collector that does not finish in time is reported as failed and is not started again before it has.
+import { execFile } from "node:child_process";
+import { existsSync } from "node:fs";
+import { promisify } from "node:util";
 import { systemClock, type Clock } from "../../../lib/clock.ts";
 import { silentLogger, type Logger } from "../../../lib/log.ts";
 import {
@@ -12,7 +15,7 @@ import {
   type HostContext,
   type HostFlags,
 } from "./collector.ts";
-import { LINUX_COLLECTORS } from "./collectors.ts";
+import { DARWIN_COLLECTORS, LINUX_COLLECTORS, PORTABLE_COLLECTORS } from "./collectors.ts";
 import { HostExposition } from "./exposition.ts";
 import { DEFAULT_PATHS, HostFiles, type HostPaths } from "./host-files.ts";
 import { createMountProbe, type MountProbe } from "./mount-probe.ts";
@@ -27,6 +30,9 @@ export interface HostCollectorOptions {
   log?: Logger;
   clock?: Clock;
   mounts?: MountProbe;
+  /** platform, and run for programs, are this machine's unless a test says otherwise. */
+  platform?: NodeJS.Platform;
+  run?: HostContext["run"];
 }
 
 /** HostCollector produces expositions of the machine. */
@@ -38,6 +44,7 @@ export interface HostCollector {
 
 // A scrape times out after 10 s by default; a sensor that hangs must not cost the other metrics.
 const COLLECTOR_TIMEOUT_MS = 6000;
+const RUN_TIMEOUT_MS = 5000;
 
 /** createHostCollector prepares the collectors for this machine. */
 export function createHostCollector(options: HostCollectorOptions = {}): HostCollector {
@@ -47,9 +54,11 @@ export function createHostCollector(options: HostCollectorOptions = {}): HostCol
     log: options.log ?? silentLogger,
     flags: { ...DEFAULT_FLAGS, ...options.flags },
     mounts: options.mounts ?? createMountProbe(clock),
+    platform: options.platform ?? process.platform,
     now: () => clock.now(),
+    run: options.run ?? run,
   };
-  const definitions = LINUX_COLLECTORS;
+  const definitions = definitionsFor(context);
   for (const name of options.collectors ?? []) {
     if (!definitions.some((definition) => definition.name === name)) throw new Error(`missing collector: ${name}`);
   }
@@ -91,6 +100,25 @@ export function createHostCollector(options: HostCollectorOptions = {}): HostCol
     },
     close: () => context.mounts.close(),
   };
+}
+
+// Without /proc (macOS, or a container that hides it) there are fewer collectors; those that are missing are absent
+// from node_scrape_collector_success, too.
+function definitionsFor({ platform, files, log }: HostContext): readonly CollectorDefinition[] {
+  if (platform === "darwin") return DARWIN_COLLECTORS;
+  if (existsSync(files.paths.procfs)) return LINUX_COLLECTORS;
+  log.warn("there is no /proc to read: host metrics are limited to CPU, memory, load, time and uname", {
+    path: files.paths.procfs,
+  });
+  return PORTABLE_COLLECTORS;
+}
+
+async function run(file: string, args: readonly string[]): Promise<string> {
+  const { stdout } = await promisify(execFile)(file, [...args], {
+    timeout: RUN_TIMEOUT_MS,
+    maxBuffer: 16 * 1024 * 1024,
+  });
+  return stdout;
 }
 
 class CollectorRun {
