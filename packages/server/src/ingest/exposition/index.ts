@@ -7,3 +7,4 @@ export { chooseFormat, type ExpositionFormat, type FormatChoice } from "./conten
 export { ProtobufParser } from "./protobuf-parser.ts";
 export { readStrictOpenMetrics, type StrictFamily, type StrictSample } from "./openmetrics-strict.ts";
 export { readEntries } from "./read-entries.ts";
+export { NhcbParser } from "./nhcb-parser.ts";

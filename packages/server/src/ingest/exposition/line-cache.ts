@@ -30,6 +30,8 @@ export class LineCache {
   length = new Int32Array(FIRST_SLOTS);
   next = new Int32Array(FIRST_SLOTS);
   seen = new Int32Array(FIRST_SLOTS);
+  /** serial tells entries apart that had the same number one after the other. */
+  serial = new Int32Array(FIRST_SLOTS);
   /** detail is the parser's: for Type entries the metric type. */
   detail = new Uint8Array(FIRST_SLOTS);
   /** parsed holds what HELP, TYPE and UNIT lines said. */
@@ -42,6 +44,7 @@ export class LineCache {
   /** slots is the first entry number never used. */
   private slots = 1;
   private readonly free: number[] = [];
+  private serials = 0;
 
   /** capacity is the length of the arrays; attach arrays of the same length. */
   get capacity(): number {
@@ -114,6 +117,7 @@ export class LineCache {
     this.next[id] = 0;
     this.seen[id] = this.iteration;
     this.detail[id] = 0;
+    this.serial[id] = ++this.serials;
     this.used += room;
     this.size++;
     this.link(id);
@@ -126,6 +130,7 @@ export class LineCache {
     for (let id = 1; id < this.slots; id++) {
       if (this.kind[id] === LineKind.None || this.seen[id] === this.iteration) continue;
       this.kind[id] = LineKind.None;
+      this.serial[id] = 0;
       this.parsed[id] = undefined;
       this.free.push(id);
       this.size--;
@@ -189,6 +194,7 @@ export class LineCache {
     this.length = grown(this.length, new Int32Array(length));
     this.next = grown(this.next, new Int32Array(length));
     this.seen = grown(this.seen, new Int32Array(length));
+    this.serial = grown(this.serial, new Int32Array(length));
     this.hash = grown(this.hash, new Int32Array(length));
   }
 }

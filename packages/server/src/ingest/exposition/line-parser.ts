@@ -10,7 +10,7 @@ import { ExpositionError } from "./exposition-error.ts";
 import { hashBytes, HASH_SEED, type LineCache, LineKind } from "./line-cache.ts";
 import { formatOpenMetricsFloat, parseGoFloat, POWERS_OF_TEN } from "./parse-float.ts";
 import { Entry, type ExpositionParser, type ParserOptions } from "./parser.ts";
-import { decodeUtf8, quoteBytes } from "./quote-bytes.ts";
+import { decodeUtf8, isValidUtf8, quoteBytes } from "./quote-bytes.ts";
 import { isSeriesPartOfFamily } from "./metric-family.ts";
 import { sortedLabels } from "./sorted-labels.ts";
 
@@ -59,6 +59,14 @@ const UNKNOWN_TYPE = METRIC_TYPES.indexOf("unknown");
 // Room behind the body for the sentinel that ends the last line.
 const SLACK_BYTES = 8;
 
+/** LineContext is where a series stands in the body and which metadata applied there. */
+export interface LineContext {
+  readonly lineStart: number;
+  readonly typeCode: number;
+  readonly typeFamily: string;
+  readonly unitText: string;
+}
+
 /** LineParser reads line-based formats; see ExpositionParser for the contract. */
 export abstract class LineParser implements ExpositionParser {
   readonly cache: LineCache;
@@ -89,8 +97,9 @@ export abstract class LineParser implements ExpositionParser {
   /** lexed tells that `offsets` describe the current series. */
   protected lexed = false;
   protected typeCode = UNKNOWN_TYPE;
-  /** typeFamily is the family that the last TYPE line was about, unit what the last UNIT line said. */
-  protected typeFamily = "";
+  /** typeFamily is the family that the last TYPE line was about. */
+  typeFamily = "";
+  /** unitText is what the last UNIT line said. */
   protected unitText = "";
   protected readonly options: ParserOptions;
   private previous = 0;
@@ -196,6 +205,7 @@ export abstract class LineParser implements ExpositionParser {
     const { offsets } = this;
     const pairs: string[] = [];
     const name = this.unescaped(offsets[0], offsets[1]);
+    if (!this.isValidName(0)) throw this.fail(`invalid metric name or label names: ${name}`);
     const typed = this.options.typeAndUnitLabels === true;
     pairs.push(METRIC_NAME, name);
     if (typed) {
@@ -206,6 +216,7 @@ export abstract class LineParser implements ExpositionParser {
     const set = pairs.length;
     for (let i = 2; i < offsets.length; i += 4) {
       const label = this.unescaped(offsets[i], offsets[i + 1]);
+      if (label === "" || !this.isValidName(i)) throw this.fail(`invalid metric name or label names: ${name}`);
       if (typed && overrides(pairs, set, label)) continue;
       let value = this.unescaped(offsets[i + 2], offsets[i + 3]);
       const type = METRIC_TYPES[this.typeCode];
@@ -234,6 +245,42 @@ export abstract class LineParser implements ExpositionParser {
       timeMs: this.exemplarHasTime ? this.exemplarTimeMs : 0,
       hasTime: this.exemplarHasTime,
     };
+  }
+
+  /** hasExemplarNow tells whether the current series has an exemplar that was not taken yet. */
+  get hasExemplarNow(): boolean {
+    return this.hasExemplar;
+  }
+
+  /** peekExemplar is exemplar without taking it. */
+  peekExemplar(): Exemplar | undefined {
+    const exemplar = this.exemplar();
+    this.hasExemplar = exemplar !== undefined;
+    return exemplar;
+  }
+
+  /** context notes where the current series stands, for `labelsAt`; valid until the next body. */
+  context(): LineContext {
+    const { lineStart, typeCode, typeFamily, unitText } = this;
+    return { lineStart, typeCode, typeFamily, unitText };
+  }
+
+  /** labelsAt is `labels` of an earlier series of the same body. */
+  labelsAt(context: LineContext): Labels {
+    const now = this.context();
+    this.enter(context);
+    this.relex();
+    const labels = this.labels();
+    this.enter(now);
+    this.lexed = false;
+    return labels;
+  }
+
+  private enter(context: LineContext): void {
+    this.lineStart = context.lineStart;
+    this.typeCode = context.typeCode;
+    this.typeFamily = context.typeFamily;
+    this.unitText = context.unitText;
   }
 
   startMs(): number {
@@ -323,6 +370,13 @@ export abstract class LineParser implements ExpositionParser {
   protected unescaped(start: number, end: number): string {
     const text = decodeUtf8(this.bytes, start, end);
     return text.includes("\\") ? unescapeValue(text) : text;
+  }
+
+  // Only a quoted name can be something else than letters, digits, underscores and colons.
+  private isValidName(i: number): boolean {
+    const { bytes, offsets } = this;
+    const start = offsets[i];
+    return start === 0 || bytes[start - 1] !== 0x22 || isValidUtf8(bytes, start, offsets[i + 1]);
   }
 
   /** startsWith tells whether entry `id` stands at `at` and ends where the line's prefix ends. */

@@ -4,6 +4,7 @@ import {
   chooseFormat,
   type ExpositionFormat,
   type ExpositionParser,
+  NhcbParser,
   OpenMetricsParser,
   type ParserOptions,
   ProtobufParser,
@@ -49,11 +50,15 @@ export class ParserSet {
   private create(format: ExpositionFormat, table: SeriesTable): ExpositionParser {
     switch (format) {
       case "text":
-        return new TextParser(table.lines, this.settings);
+        return this.converting(new TextParser(table.lines, this.settings));
       case "openmetrics":
-        return new OpenMetricsParser(table.lines, this.settings);
+        return this.converting(new OpenMetricsParser(table.lines, this.settings));
       case "protobuf":
         return new ProtobufParser(table.lines, this.settings);
     }
+  }
+
+  private converting(parser: TextParser | OpenMetricsParser): ExpositionParser {
+    return this.settings.convertClassicHistograms === true ? new NhcbParser(parser, this.settings) : parser;
   }
 }
