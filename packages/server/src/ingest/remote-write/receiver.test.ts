@@ -88,7 +88,7 @@ describe("negotiation", () => {
     [" application/x-protobuf ", "SNAPPY", 204],
     ["application/x-protobuf;proto=prometheus.WriteRequest", "snappy", 204],
     ["application/x-protobuf; charset=utf-8", "snappy", 204],
-  ])("accepts %j %j", async (contentType, contentEncoding, status) => {
+  ])("[RW1] accepts %j %j", async (contentType, contentEncoding, status) => {
     expect((await receiver().handle({ contentType, contentEncoding, body })).status).toBe(status);
     expect(store.samples.size).toBe(1);
   });
@@ -114,7 +114,7 @@ describe("negotiation", () => {
       "gzip",
       "gzip encoding (compression) is not accepted by this server; only snappy, zstd are acceptable\n",
     ],
-  ])("answers 415 to %j %j", async (contentType, contentEncoding, text) => {
+  ])("[RW1][RW2] answers 415 to %j %j", async (contentType, contentEncoding, text) => {
     const answer = await receiver().handle({ contentType, contentEncoding, body: gzipSync(body) });
     expect(answer).toEqual({
       status: 415,
@@ -123,7 +123,7 @@ describe("negotiation", () => {
     });
   });
 
-  test("reads zstd", async () => {
+  test("[RW2] reads zstd", async () => {
     const answer = await receiver().handle({
       contentType: "",
       contentEncoding: "zstd",
@@ -134,7 +134,7 @@ describe("negotiation", () => {
   });
 });
 
-describe("bad bodies write nothing", () => {
+describe("[RW3][RW4] bad bodies write nothing", () => {
   test.each([
     ["not snappy", "snappy", Buffer.from("hello"), 400, /^snappy: /],
     ["not zstd", "zstd", Buffer.from("hello"), 400, /^zstd: /],
@@ -220,7 +220,7 @@ describe("bad bodies write nothing", () => {
 });
 
 describe("version 1.0", () => {
-  test("samples, staleness markers, exemplars, histograms and metadata", async () => {
+  test("[RW6][RW7][RW12] samples, staleness markers, exemplars, histograms and metadata", async () => {
     const answer = await sendV1(
       encodeWriteRequestV1(
         [
@@ -271,7 +271,7 @@ describe("version 1.0", () => {
     ]);
   });
 
-  test("labels in any order, between the samples, and empty ones", async () => {
+  test("[RW5] labels in any order, between the samples, and empty ones", async () => {
     const label = (name: string, value: string): Uint8Array => new WireWriter().text(1, name).text(2, value).result();
     const sample = new WireWriter().double(1, 3).number(2, NOW).result();
     const series = new WireWriter()
@@ -284,7 +284,7 @@ describe("version 1.0", () => {
     expect([...store.samples]).toEqual([['{__name__="up", job="x"}', [{ timeMs: NOW, value: 3, startMs: 0 }]]]);
   });
 
-  test("what is wrong is refused, the rest is written", async () => {
+  test("[RW5][RW7][RW8][RW9] what is wrong is refused, the rest is written", async () => {
     const to = receiver();
     await sendV1(encodeWriteRequestV1([{ labels: { __name__: "a" }, samples: [{ timeMs: NOW, value: 1 }] }]), to);
     const answer = await sendV1(
@@ -340,7 +340,35 @@ describe("version 1.0", () => {
     expect(text).toContain('belfry_remote_write_samples_total{version="1.0"} 2\n');
   });
 
-  test("invalid UTF-8 is refused, a replacement character that was sent is not", async () => {
+  test("[RW7] a resolution above 8 is reduced", async () => {
+    const int: IntHistogram = {
+      ...VALID_INT,
+      schema: 10,
+      positiveSpans: [{ offset: 1, length: 3 }],
+      negativeSpans: [{ offset: 1, length: 2 }],
+    };
+    expect(
+      (await sendV1(encodeWriteRequestV1([{ labels: { __name__: "h" }, histograms: [{ timeMs: NOW, int }] }]))).status,
+    ).toBe(204);
+    expect([...store.samples.values()][0][0].value).toMatchObject({
+      schema: 8,
+      positiveSpans: [{ offset: 1, length: 1 }],
+      positiveBuckets: Float64Array.of(10),
+      negativeSpans: [{ offset: 1, length: 1 }],
+      negativeBuckets: Float64Array.of(4),
+    });
+  });
+
+  test("[RW6] a stale histogram is a staleness marker", async () => {
+    const stale = encodeWriteRequestV1([{ labels: { __name__: "h" }, histograms: [{ timeMs: NOW, int: VALID_INT }] }]);
+    // The sum is the only double 7.5 in the message.
+    const at = Buffer.from(stale.buffer).indexOf(Buffer.from(Float64Array.of(7.5).buffer));
+    new DataView(stale.buffer).setBigUint64(at, 0x7ff0000000000002n, true);
+    expect((await sendV1(stale)).status).toBe(204);
+    expect([...store.samples.values()]).toEqual([[{ timeMs: NOW, value: "stale", startMs: 0 }]]);
+  });
+
+  test("[RW5] invalid UTF-8 is refused, a replacement character that was sent is not", async () => {
     const label = (name: Uint8Array, value: Uint8Array): Uint8Array =>
       new WireWriter().message(1, name).message(2, value).result();
     const text = (value: string): Uint8Array => Buffer.from(value);
@@ -358,7 +386,7 @@ describe("version 1.0", () => {
     }
   });
 
-  test("out-of-order exemplars are dropped without an error", async () => {
+  test("[RW10] out-of-order exemplars are dropped without an error", async () => {
     const series: WriteSeries = {
       ...METRIC,
       exemplars: [
@@ -370,7 +398,7 @@ describe("version 1.0", () => {
     expect([...store.exemplars.values()][0]).toHaveLength(1);
   });
 
-  test("many errors are cut short", async () => {
+  test("[RW9] many errors are cut short", async () => {
     const series = Array.from({ length: 50 }, (_, i) => ({
       labels: { n: String(i) },
       samples: [{ timeMs: NOW, value: 1 }],
@@ -382,7 +410,7 @@ describe("version 1.0", () => {
 });
 
 describe("version 2.0", () => {
-  test("everything a series can carry, and how much was written", async () => {
+  test("[RW13][RW15] everything a series can carry, and how much was written", async () => {
     const answer = await sendV2(
       encodeWriteRequestV2([
         { ...METRIC, metadata: { type: "gauge", help: "Is it up?", unit: "" }, createdMs: NOW - 9000 },
@@ -496,7 +524,7 @@ describe("version 2.0", () => {
       encodeWriteRequestV2([GOOD, { ...GOOD, samples: [{ timeMs: NOW, value: 2 }] }]),
       'duplicate sample for timestamp for series {__name__="test_metric1", b="c"}\n',
     ],
-  ])("%s is refused, the rest is written", async (_name, body, text) => {
+  ])("[RW9][RW11] %s is refused, the rest is written", async (_name, body, text) => {
     expect(await sendV2(body)).toEqual({
       status: 400,
       headers: { ...written(1), "Content-Type": "text/plain; charset=utf-8", "X-Content-Type-Options": "nosniff" },
@@ -505,7 +533,7 @@ describe("version 2.0", () => {
     expect(store.samples.get('{__name__="test_metric1", b="c"}')).toEqual([{ timeMs: NOW, value: 1, startMs: 0 }]);
   });
 
-  test("an out-of-order exemplar is the sender's error, one with too long labels is only dropped", async () => {
+  test("[RW10] an out-of-order exemplar is the sender's error, one with too long labels is only dropped", async () => {
     const exemplar = { labels: { t: "1" }, value: 1, timeMs: NOW };
     const answer = await sendV2(encodeWriteRequestV2([{ ...GOOD, exemplars: [exemplar, { ...exemplar, timeMs: 1 }] }]));
     expect(answer.body).toBe('out of order exemplar for series {__name__="test_metric1", b="c"}\n');
@@ -514,7 +542,7 @@ describe("version 2.0", () => {
     expect((await sendV2(encodeWriteRequestV2([{ ...GOOD, exemplars: [long] }]))).status).toBe(204);
   });
 
-  test("references that are not packed, and created timestamps anywhere", async () => {
+  test("[RW13] references that are not packed, and created timestamps anywhere", async () => {
     const sample = new WireWriter().double(1, 1).number(2, NOW).result();
     const series = new WireWriter()
       .message(2, sample)
@@ -560,7 +588,7 @@ describe("version 2.0", () => {
     ]);
   });
 
-  test("metadata is told once, and again when it changes or was lost", async () => {
+  test("[RW12] metadata is told once, and again when it changes or was lost", async () => {
     const to = receiver();
     const at = (timeMs: number, help: string): Uint8Array =>
       encodeWriteRequestV2([{ ...GOOD, samples: [{ timeMs, value: 1 }], metadata: { type: "gauge", help, unit: "" } }]);
@@ -577,7 +605,7 @@ describe("version 2.0", () => {
 });
 
 describe("durability and load", () => {
-  test("answers only when the batch is durable", async () => {
+  test("[RW14] answers only when the batch is durable", async () => {
     let release = (): void => {};
     store.commitGate = new Promise((resolve) => (release = resolve));
     let answered = false;
@@ -591,7 +619,7 @@ describe("durability and load", () => {
     expect((await pending).status).toBe(204);
   });
 
-  test("a failed commit is a 500 that wrote nothing", async () => {
+  test("[RW15][RW16] a failed commit is a 500 that wrote nothing", async () => {
     store.commitGate = Promise.reject(new Error("storage error"));
     expect(await sendV2(encodeWriteRequestV2([METRIC]))).toEqual({
       status: 500,
@@ -600,13 +628,13 @@ describe("durability and load", () => {
     });
   });
 
-  test("overload is a 503 with Retry-After", async () => {
+  test("[RW16] overload is a 503 with Retry-After", async () => {
     store.commitGate = Promise.reject(new OverloadedError("the queue is full", 7));
     const answer = await sendV1(encodeWriteRequestV1([METRIC]));
     expect(answer).toMatchObject({ status: 503, headers: { "Retry-After": "7" }, body: "the queue is full\n" });
   });
 
-  test("requests that wait are bounded", async () => {
+  test("[RW16] requests that wait are bounded", async () => {
     let release = (): void => {};
     store.commitGate = new Promise((resolve) => (release = resolve));
     const to = receiver({ limits: { maxPending: 2 } });
@@ -638,7 +666,7 @@ describe("durability and load", () => {
     });
   });
 
-  test("a cache that is full starts afresh and nothing is mixed up", async () => {
+  test("[RW17] a cache that is full starts afresh and nothing is mixed up", async () => {
     for (const send of [sendV1, sendV2]) {
       store = new MemoryAppendable();
       const to = receiver({ limits: { cacheBytes: 40_000 } });

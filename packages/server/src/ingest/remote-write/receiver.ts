@@ -87,6 +87,8 @@ const REUSED_BYTES = 1024 * 1024;
 // Refusals are logged this often at most; a sender that is wrong is wrong with every request.
 const LOG_INTERVAL_MS = 10_000;
 
+const NOTHING = new Uint8Array(0);
+
 /** createRemoteWriteReceiver makes a receiver that writes to `appendable`. */
 export function createRemoteWriteReceiver(options: RemoteWriteOptions): RemoteWriteReceiver {
   return new Receiver(options);
@@ -176,6 +178,9 @@ class Receiver implements RemoteWriteReceiver {
       appender.rollback();
       this.seriesV2.forgetMetadata();
       throw error;
+    } finally {
+      // Or a large body would be kept until the next request.
+      this.reader.reset(NOTHING);
     }
     this.pending++;
     try {
