@@ -121,6 +121,9 @@ describe.skipIf(!existsSync(list))("host metrics in the list of node_exporter's 
 
 // Labels that the machine of the list had no value for, or that depend on the file.
 const UNLISTED_LABELS = new Set([
+  "node_exporter_build_info goarch",
+  "node_exporter_build_info goos",
+  "node_exporter_build_info version",
   "node_scrape_collector_duration_seconds collector",
   "node_textfile_mtime_seconds file",
   "node_time_zone_offset_seconds time_zone",

@@ -56,5 +56,7 @@ export function fixtureTree(files: Readonly<Record<string, string>>): FixtureTre
 
 /** samples are the sample lines of an exposition, without those about the collectors themselves. */
 export function samples(text: string): string[] {
-  return text.split("\n").filter((line) => line !== "" && !line.startsWith("#") && !line.startsWith("node_scrape_"));
+  return text
+    .split("\n")
+    .filter((line) => line !== "" && !line.startsWith("#") && !/^node_(scrape|exporter)_/.test(line));
 }

@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { afterEach, describe, expect, test } from "vitest";
-import { systemClock } from "../../../lib/clock.ts";
+import { systemClock, type Clock } from "../../../lib/clock.ts";
 import { fixtureTree, samples, type FixtureTree } from "./fixture-tree.ts";
 import { createHostCollector } from "./host-collector.ts";
 import { ThreadedProbe, type MountProbe, type MountStats, type StatCaller } from "./mount-probe.ts";
@@ -23,7 +23,8 @@ describe("createHostCollector", () => {
     };
     const host = createHostCollector(tree.options(["loadavg", "meminfo"], { log }));
     const text = decode(await host.collect());
-    expect(text.replace(/(duration_seconds{.*}) .*/g, "$1 N")).toBe(`# HELP node_load1 1m load average.
+    expect(text.replace(/(duration_seconds{.*}) .*/g, "$1 N").replace(/^[^]*?(?=# HELP node_load1)/, ""))
+      .toBe(`# HELP node_load1 1m load average.
 # TYPE node_load1 gauge
 node_load1 0.21
 # HELP node_load15 15m load average.
@@ -47,6 +48,44 @@ node_scrape_collector_success{collector="meminfo"} 0
 
   test("refuses a collector that does not exist", () => {
     expect(() => createHostCollector({ collectors: ["nope"] })).toThrow("missing collector: nope");
+  });
+
+  test("a collector that hangs is given up, and not started again before it comes back", async () => {
+    tree = fixtureTree({
+      "proc/loadavg": "1 2 3 1/1 1\n",
+      "proc/1/mountinfo": "27 1 254:0 / / rw - ext4 /dev/vda rw\n",
+    });
+    let asked = 0;
+    let release = (_answer: string): void => {};
+    const mounts: MountProbe = {
+      stat: () => {
+        asked++;
+        return new Promise((resolve) => (release = resolve));
+      },
+      close() {},
+    };
+    // Every timeout has passed at once.
+    const clock: Clock = {
+      ...systemClock,
+      setTimeout(run) {
+        const handle = setImmediate(run);
+        return { cancel: () => clearImmediate(handle) };
+      },
+    };
+    const host = createHostCollector(tree.options(["filesystem", "loadavg"], { mounts, clock }));
+    for (let i = 0; i < 3; i++) {
+      const text = decode(await host.collect());
+      expect(text).toContain('node_scrape_collector_success{collector="filesystem"} 0\n');
+      expect(text).toContain("node_load1 1\n");
+    }
+    expect(asked).toBe(1);
+    release("no such device");
+    await new Promise((resolve) => setTimeout(resolve, 1));
+    const pending = host.collect();
+    await Promise.resolve();
+    release("no such device");
+    expect(decode(await pending)).toContain('node_scrape_collector_success{collector="filesystem"} 1\n');
+    expect(asked).toBe(2);
   });
 
   test("calls made during a collection share its result", async () => {

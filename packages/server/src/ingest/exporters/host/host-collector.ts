@@ -7,6 +7,7 @@ import { existsSync } from "node:fs";
 import { promisify } from "node:util";
 import { systemClock, type Clock } from "../../../lib/clock.ts";
 import { silentLogger, type Logger } from "../../../lib/log.ts";
+import { VERSION } from "../../../lib/version.ts";
 import {
   DEFAULT_FLAGS,
   NoDataError,
@@ -45,6 +46,12 @@ export interface HostCollector {
 // A scrape times out after 10 s by default; a sensor that hangs must not cost the other metrics.
 const COLLECTOR_TIMEOUT_MS = 6000;
 const RUN_TIMEOUT_MS = 5000;
+
+// Dashboards find their machines by this metric. What there is no answer to (it was not built by Go) stays empty.
+const BUILD_INFO_HELP =
+  "A metric with a constant '1' value labeled by version, revision, branch, goversion from which node_exporter was built, and the goos and goarch for the build.";
+const BUILD_INFO_LABELS = ["branch", "goarch", "goos", "goversion", "revision", "version"];
+const GOARCH: Readonly<Record<string, string>> = { x64: "amd64", ia32: "386" };
 
 /** createHostCollector prepares the collectors for this machine. */
 export function createHostCollector(options: HostCollectorOptions = {}): HostCollector {
@@ -88,6 +95,9 @@ export function createHostCollector(options: HostCollectorOptions = {}): HostCol
       duration.add((clock.monotonicMs() - start) / 1000, run.name);
       success.add(succeeded ? 1 : 0, run.name);
     }
+    out
+      .family("gauge", "node_exporter_build_info", BUILD_INFO_HELP, BUILD_INFO_LABELS)
+      .add(1, "", GOARCH[process.arch] ?? process.arch, context.platform, "", "", `belfry-${VERSION}`);
     return out.render();
   }
 

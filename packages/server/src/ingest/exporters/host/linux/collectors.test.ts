@@ -350,7 +350,9 @@ describe("textfile", () => {
     const text = await full(collectors, { flags: { "textfile.directory": [`${tree.dir}/prom`] } });
     return text
       .split("\n")
-      .filter((line) => !line.includes("node_scrape_") && !/^# .* node_(textfile|load)/.test(line) && line !== "")
+      .filter(
+        (line) => !/node_(scrape|exporter)_/.test(line) && !/^# .* node_(textfile|load)/.test(line) && line !== "",
+      )
       .map((line) => line.replace(tree.dir, "").replace(/(mtime_seconds.*) \d+/, "$1 T"));
   };
 
