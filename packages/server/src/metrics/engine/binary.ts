@@ -145,6 +145,16 @@ function filterColumn(op: BinaryOperator, row: Row, other: Float64Array, swap: b
   row.count = count;
 }
 
+const ONLY_NAME: ReadonlySet<string> = new Set([METRIC_NAME]);
+
+// keyWithoutName identifies the labels other than the name. Their full key is kept with them from query to query, so
+// cutting the name off is cheaper than putting the rest together.
+function keyWithoutName(labels: Labels): string {
+  const { pairs, key } = labels;
+  if (pairs[0] === METRIC_NAME) return key.slice(METRIC_NAME.length + pairs[1]!.length + 2);
+  return labels.has(METRIC_NAME) ? labels.drop(ONLY_NAME).key : key;
+}
+
 /** Signatures numbers the match signatures of rows; the same for both sides of an operator. */
 class Signatures {
   count = 0;
@@ -155,6 +165,8 @@ class Signatures {
     if (matching.on) {
       const names = [...matching.matchingLabels].sort();
       this.keyOf = names.length === 1 ? (labels) => labels.get(names[0]!) : (labels) => labels.keyOf(names);
+    } else if (matching.matchingLabels.length === 0) {
+      this.keyOf = keyWithoutName;
     } else {
       const names = new Set([METRIC_NAME, ...matching.matchingLabels]);
       this.keyOf = (labels) => labels.keyWithout(names);

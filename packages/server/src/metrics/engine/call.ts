@@ -16,7 +16,7 @@ import { evalLabelJoin, evalLabelReplace } from "./label-functions.ts";
 import type { CallPlan, SelectorPlan } from "./plan.ts";
 import { evalRangeCall, rangeArgument } from "./range-call.ts";
 import { ABSENT, FLOAT, type Row, type RowSink, scratchRow } from "./row.ts";
-import { type LatestKind, selectLatest } from "./selectors.ts";
+import { type LatestKind, LatestSamples } from "./selectors.ts";
 import { evalSort } from "./sort-functions.ts";
 
 /** evalCall evaluates a function that returns a vector. */
@@ -235,8 +235,9 @@ async function ofSelector(
 ): Promise<void> {
   const row = scratchRow(EMPTY_LABELS, ev.frame.steps);
   const forward = ev.droppingNames(plan.args[0]!, sink);
+  const latest = new LatestSamples(ev.frame, selector, ev.state.lookbackMs);
   await ev.eachSeries(selector, (series, buffer) => {
-    if (selectLatest(buffer, row, ev.frame, selector, ev.state.lookbackMs, kind) === 0) return;
+    if (latest.fill(buffer, row, kind) === 0) return;
     ev.samples.total += row.count;
     row.labels = series.labels;
     row.drop = false;

@@ -24,7 +24,7 @@ import {
   type RowSink,
   scratchRow,
 } from "./row.ts";
-import { selectLatest } from "./selectors.ts";
+import { LatestSamples } from "./selectors.ts";
 import { smoothSeries } from "./smoothed.ts";
 import { histogramSamples } from "./histogram-cells.ts";
 
@@ -168,8 +168,9 @@ export class Evaluator {
       await smoothSeries(this, plan, row, sink);
       return;
     }
+    const latest = new LatestSamples(this.frame, plan, state.lookbackMs);
     await this.eachSeries(plan, (series, buffer) => {
-      if (selectLatest(buffer, row, this.frame, plan, state.lookbackMs) === 0) return;
+      if (latest.fill(buffer, row) === 0) return;
       this.countRow(row);
       row.labels = series.labels;
       row.drop = false;

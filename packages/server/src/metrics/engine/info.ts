@@ -8,7 +8,7 @@ import type { Evaluator } from "./evaluator.ts";
 import type { CallPlan, Plan, SelectorPlan } from "./plan.ts";
 import { executionError } from "./query-error.ts";
 import { ABSENT, HISTOGRAM, type Row, RowCollector, type RowSink, scratchRow } from "./row.ts";
-import { selectLatest } from "./selectors.ts";
+import { LatestSamples } from "./selectors.ts";
 
 const TARGET_INFO = "target_info";
 const IDENTIFYING_LABELS = ["instance", "job"];
@@ -114,8 +114,9 @@ async function selectInfos(
   };
   const infos = new RowCollector();
   const row = scratchRow(EMPTY_LABELS, frame.steps);
+  const latest = new LatestSamples(frame, selector, state.lookbackMs);
   await ev.eachSeries(selector, (series, buffer) => {
-    if (selectLatest(buffer, row, frame, selector, state.lookbackMs, "timeMs") === 0) return;
+    if (latest.fill(buffer, row, "timeMs") === 0) return;
     if (buffer.histograms !== null) {
       throw executionError(`this should be an info metric, with float samples: ${series.labels.toString()}`);
     }

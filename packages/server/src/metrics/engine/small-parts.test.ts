@@ -224,10 +224,9 @@ describe("row collector", () => {
     const inputs: (number | undefined)[][] = [];
     for (let i = 0; i < 500; i++) {
       const steps = 1 + ((i * 7) % 300);
-      const cells: (number | undefined)[] = Array.from({ length: steps }, (_, s) =>
-        (s + i) % 3 === 0 || s < i % 11 ? undefined : s * i,
-      );
-      if (cells.every((cell) => cell === undefined)) cells[0] = i;
+      const cells: (number | undefined)[] = [];
+      for (let s = 0; s < steps; s++) cells.push((s + i) % 3 === 0 || s < i % 11 ? undefined : s * i);
+      if (!cells.some((cell) => cell !== undefined)) cells[0] = i;
       inputs.push(cells);
       const row = rowOf(cells);
       collector.add(row);
