@@ -251,8 +251,9 @@ unexpected("label_matcher", "IDENTIFIER match_op error", "label matching", "stri
 unexpected("label_matcher", "IDENTIFIER error", "label matching", "label matching operator");
 unexpected("label_matcher", "error", "label matching", 'identifier or "}"');
 
+// A label that was not understood is undefined here; then the result is not used. A later name replaces an earlier one.
 define("metric", "metric_identifier label_set", (_p, v, i) => [
-  ...(v[i + 1] as Label[]).filter((label) => label[0] !== "__name__"),
+  ...(v[i + 1] as (Label | undefined)[]),
   ["__name__", token(v, i).value],
 ]);
 define("metric", "label_set");

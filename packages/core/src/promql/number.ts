@@ -5,6 +5,7 @@ const DECIMAL = /^(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?$/i;
 
 /** parseNumber reads the text of a NUMBER token; on failure it returns the message of Go's strconv. */
 export function parseNumber(text: string): number | { error: string } {
+  if (/^(?:0|[1-9]\d{0,14})$/.test(text)) return Number(text);
   const lower = text.toLowerCase();
   if (lower === "inf") return Infinity;
   if (lower === "nan") return NaN;
