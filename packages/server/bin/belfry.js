@@ -9,7 +9,8 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 const here = dirname(fileURLToPath(import.meta.url));
 const source = join(here, "..", "src", "cli", "main.ts");
 const bundle = join(here, "..", "dist", "cli.js");
-const carried = join(here, "..", "..", "..", "node_modules", "node", "bin", process.platform === "win32" ? "node.exe" : "node");
+const node = process.platform === "win32" ? "node.exe" : "node";
+const carried = join(here, "..", "..", "..", "node_modules", "node", "bin", node);
 
 const entry = existsSync(source) ? source : bundle;
 const major = Number(process.versions.node.split(".")[0]);
