@@ -3,8 +3,8 @@
 import type { Labels } from "@belfry/core/model";
 import type { HttpClientConfig, TlsConfig } from "../lib/http-config.ts";
 import type { DiscoveryConfig } from "../ingest/discovery/config.ts";
-import type { NameScheme, RelabelConfig } from "../ingest/relabel/config.ts";
-import type { EscapingScheme, ScrapeConfig, ScrapeProtocol } from "../ingest/scrape/config.ts";
+import type { RelabelConfig } from "../ingest/relabel/config.ts";
+import type { ScrapeConfig, ScrapeDefaults, ScrapeProtocol } from "../ingest/scrape/config.ts";
 
 /** PrometheusConfig is a whole prometheus.yml. */
 export interface PrometheusConfig {
@@ -23,30 +23,14 @@ export interface PrometheusConfig {
 }
 
 /** GlobalConfig holds what jobs and rules fall back to. */
-export interface GlobalConfig {
-  scrapeIntervalMs: number;
-  scrapeTimeoutMs: number;
+export interface GlobalConfig extends ScrapeDefaults {
   /** scrapeProtocols is undefined when unset: each job then decides by whether it wants native histograms. */
   scrapeProtocols: readonly ScrapeProtocol[] | undefined;
   evaluationIntervalMs: number;
   ruleQueryOffsetMs: number;
   queryLogFile: string;
-  scrapeFailureLogFile: string;
   /** externalLabels have had ${VARIABLES} of the environment put in. */
   externalLabels: Labels;
-  bodySizeLimit: number;
-  sampleLimit: number;
-  targetLimit: number;
-  labelLimit: number;
-  labelNameLengthLimit: number;
-  labelValueLengthLimit: number;
-  keepDroppedTargets: number;
-  nameScheme: NameScheme;
-  escapingScheme: EscapingScheme | "";
-  scrapeNativeHistograms: boolean;
-  convertClassicHistogramsToNhcb: boolean;
-  alwaysScrapeClassicHistograms: boolean;
-  extraScrapeMetrics: boolean;
 }
 
 /** RuntimeConfig tunes the process upstream; it has no meaning here and is kept for display. */

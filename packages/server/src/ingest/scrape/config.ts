@@ -74,3 +74,24 @@ export const DEFAULT_PROTOCOLS: readonly ScrapeProtocol[] = [
 
 /** PROTO_FIRST_PROTOCOLS is asked for when native histograms are wanted: only protobuf carries them. */
 export const PROTO_FIRST_PROTOCOLS: readonly ScrapeProtocol[] = ["PrometheusProto", ...DEFAULT_PROTOCOLS];
+
+/** ScrapeDefaults are what a job takes where it says nothing itself: the `global` section. */
+export interface ScrapeDefaults {
+  scrapeIntervalMs: number;
+  scrapeTimeoutMs: number;
+  scrapeProtocols: readonly ScrapeProtocol[] | undefined;
+  scrapeFailureLogFile: string;
+  bodySizeLimit: number;
+  sampleLimit: number;
+  targetLimit: number;
+  labelLimit: number;
+  labelNameLengthLimit: number;
+  labelValueLengthLimit: number;
+  keepDroppedTargets: number;
+  nameScheme: NameScheme;
+  escapingScheme: EscapingScheme | "";
+  scrapeNativeHistograms: boolean;
+  convertClassicHistogramsToNhcb: boolean;
+  alwaysScrapeClassicHistograms: boolean;
+  extraScrapeMetrics: boolean;
+}
