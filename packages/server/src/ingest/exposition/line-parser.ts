@@ -149,55 +149,51 @@ export abstract class LineParser implements ExpositionParser {
   next(): Entry {
     if (this.done) return Entry.End;
     const { cache, bytes } = this;
-    for (;;) {
-      const at = this.at;
-      let id = 0;
-      // A line that was left in its middle (OpenMetrics lets some rubbish pass until the next call) is lexed on.
-      if (this.state === State.Init) {
-        id = cache.next[this.previous];
-        if (id === 0 || !this.startsWith(id, at)) {
-          id = this.locate(at);
-          if (id !== 0) cache.next[this.previous] = id;
-        }
+    const at = this.at;
+    let id = 0;
+    // A line that was left in its middle (OpenMetrics lets some rubbish pass until the next call) is lexed on.
+    if (this.state === State.Init) {
+      id = cache.next[this.previous];
+      if (id === 0 || !this.startsWith(id, at)) {
+        id = this.locate(at);
+        if (id !== 0) cache.next[this.previous] = id;
       }
-      if (id === 0) {
-        const entry = this.lexLine();
-        if (entry === Entry.Comment) continue;
-        if (entry === Entry.End) this.done = true;
-        return entry;
-      }
-      const after = at + cache.length[id];
-      this.entry = id;
-      this.previous = id;
-      this.repeated = cache.seen[id] === cache.iteration;
-      cache.seen[id] = cache.iteration;
-      const kind = cache.kind[id];
-      if (kind === LineKind.Series) {
-        this.lineStart = at;
-        this.lexed = false;
-        this.hasExemplar = false;
-        this.hasTime = false;
-        if (bytes[after] === 0x20) {
-          const stop = this.readNumber(after + 1);
-          if (stop > 0) {
-            const lineEnd = bytes[stop] === 10 ? stop : this.readTimestamp(stop);
-            if (lineEnd > 0) {
-              this.at = lineEnd + 1;
-              return Entry.Series;
-            }
+    }
+    if (id === 0) {
+      const entry = this.lexLine();
+      if (entry === Entry.End) this.done = true;
+      return entry;
+    }
+    const after = at + cache.length[id];
+    this.entry = id;
+    this.previous = id;
+    this.repeated = cache.seen[id] === cache.iteration;
+    cache.seen[id] = cache.iteration;
+    const kind = cache.kind[id];
+    if (kind === LineKind.Series) {
+      this.lineStart = at;
+      this.lexed = false;
+      this.hasExemplar = false;
+      this.hasTime = false;
+      if (bytes[after] === 0x20) {
+        const stop = this.readNumber(after + 1);
+        if (stop > 0) {
+          const lineEnd = bytes[stop] === 10 ? stop : this.readTimestamp(stop);
+          if (lineEnd > 0) {
+            this.at = lineEnd + 1;
+            return Entry.Series;
           }
         }
-        this.hasTime = false;
-        this.at = after;
-        this.tokenStart = at;
-        this.state = State.Value;
-        return this.lexRest();
       }
-      this.at = after + 1;
-      if (kind === LineKind.Comment) continue;
-      this.applyMetadata(id, kind as Entry);
-      return kind as Entry;
+      this.hasTime = false;
+      this.at = after;
+      this.tokenStart = at;
+      this.state = State.Value;
+      return this.lexRest();
     }
+    this.at = after + 1;
+    this.applyMetadata(id, kind as Entry);
+    return kind as Entry;
   }
 
   labels(): Labels {
@@ -297,6 +293,18 @@ export abstract class LineParser implements ExpositionParser {
   protected abstract relex(): void;
   /** readTimestamp reads " timestamp\n" at `stop`, sets hasTime and timeMs and returns where the newline is; -1 for anything else. */
   protected abstract readTimestamp(stop: number): number;
+
+  /** readPlainSuffix reads " number\n" at `at` and takes it; false for anything else, which the lexer is to read. */
+  protected readPlainSuffix(): boolean {
+    const { bytes, at } = this;
+    if (bytes[at] !== 0x20) return false;
+    const stop = this.readNumber(at + 1);
+    if (stop < 0 || bytes[stop] !== 10) return false;
+    this.hasTime = false;
+    this.at = stop + 1;
+    this.state = State.Init;
+    return true;
+  }
 
   /** fail makes the error for the current line. */
   protected fail(message: string): ExpositionError {

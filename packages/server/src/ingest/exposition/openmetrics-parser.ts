@@ -166,10 +166,12 @@ export class OpenMetricsParser extends LineParser {
     }
     offsets.push(this.tokenStart, this.at);
     let end = this.at;
+    if (this.readPlainSuffix()) return end;
     let next = this.lex();
     if (next === Token.BraceOpen) {
       this.labelPairs(offsets, false);
       end = this.at;
+      if (this.readPlainSuffix()) return end;
       next = this.lex();
     }
     this.suffix(next);

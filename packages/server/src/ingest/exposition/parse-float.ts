@@ -33,10 +33,10 @@ export function parseFloatBytes(bytes: Uint8Array, start: number, end: number): 
   }
   const text = decodeUtf8(bytes, start, end);
   const value = parseGoFloat(text);
-  const quoted = quoteBytes(bytes, start, end);
-  if (value === undefined) throw new ExpositionError(`strconv.ParseFloat: parsing ${quoted}: invalid syntax`, 0);
+  const quoted = (): string => quoteBytes(bytes, start, end);
+  if (value === undefined) throw new ExpositionError(`strconv.ParseFloat: parsing ${quoted()}: invalid syntax`, 0);
   if ((value === Infinity || value === -Infinity) && DECIMAL.test(text)) {
-    throw new ExpositionError(`strconv.ParseFloat: parsing ${quoted}: value out of range`, 0);
+    throw new ExpositionError(`strconv.ParseFloat: parsing ${quoted()}: value out of range`, 0);
   }
   return value;
 }

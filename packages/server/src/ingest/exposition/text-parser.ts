@@ -76,13 +76,14 @@ export class TextParser extends LineParser {
           let end = this.at;
           this.offsets.length = 0;
           this.offsets.push(start, end);
-          let next = this.token();
+          let next: Token | undefined;
+          if (!this.readPlainSuffix()) next = this.token();
           if (next === Token.BraceOpen) {
             this.labelPairs();
             end = this.at;
-            next = this.token();
+            next = this.readPlainSuffix() ? undefined : this.token();
           }
-          this.suffix(next);
+          if (next !== undefined) this.suffix(next);
           this.remember(start, end);
           return Entry.Series;
         }

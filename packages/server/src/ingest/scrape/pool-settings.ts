@@ -1,15 +1,12 @@
 // From a scrape configuration as it was read to what a pool runs with.
-import type { Labels } from "@belfry/core/model";
-import type { RelabelConfig } from "../relabel/config.ts";
+import { Relabeller } from "../relabel/index.ts";
 import type { ScrapeConfig } from "./config.ts";
 import type { PoolSettings } from "./scrape-pool.ts";
 
-/** Relabel applies rules to labels; undefined drops them. */
-export type Relabel = (labels: Labels, configs: readonly RelabelConfig[]) => Labels | undefined;
-
-/** poolSettings makes the settings of one job. */
-export function poolSettings(config: ScrapeConfig, relabel: Relabel): PoolSettings {
-  const { relabelConfigs, metricRelabelConfigs } = config;
+/** poolSettings makes the settings of one job. Throws RegexError for a relabelling rule that is not RE2. */
+export function poolSettings(config: ScrapeConfig): PoolSettings {
+  const targetRules = new Relabeller(config.relabelConfigs);
+  const sampleRules = new Relabeller(config.metricRelabelConfigs);
   const { discovery: _discovery, ...own } = config;
   const { scrapeIntervalMs: _interval, scrapeTimeoutMs: _timeout, sampleLimit: _limit, http: _http, ...samples } = own;
   return {
@@ -40,8 +37,8 @@ export function poolSettings(config: ScrapeConfig, relabel: Relabel): PoolSettin
     extraScrapeMetrics: config.extraScrapeMetrics,
     nameValidation: config.nameScheme,
     nameEscaping: config.escapingScheme,
-    relabel: (labels) => (relabelConfigs.length === 0 ? labels : relabel(labels, relabelConfigs)),
-    metricRelabel: (labels) => (metricRelabelConfigs.length === 0 ? labels : relabel(labels, metricRelabelConfigs)),
+    relabel: (labels) => targetRules.relabel(labels),
+    metricRelabel: (labels) => sampleRules.relabel(labels),
     http: config.http,
     key: stableText(own),
     samplesKey: stableText(samples),

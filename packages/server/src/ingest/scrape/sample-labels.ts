@@ -1,9 +1,10 @@
 // From the labels a target gives to the labels that are stored: target labels are added, conflicts resolved, and
 // the result checked against names and limits.
 import {
+  compareStrings,
   isLegacyLabelName,
   isLegacyMetricName,
-  type Labels,
+  Labels,
   LabelsBuilder,
   METRIC_NAME,
   quoteGo,
@@ -23,6 +24,31 @@ const EXPORTED_PREFIX = "exported_";
  * do and the sample's are kept under `exported_<name>`.
  */
 export function addTargetLabels(sample: Labels, target: Labels, honor: boolean): Labels {
+  return mergeDisjoint(sample.pairs, target.pairs) ?? resolveConflicts(sample, target, honor);
+}
+
+// Fast path: a target rarely exposes `job` or `instance` itself. Both lists are sorted; undefined where a name is in both.
+function mergeDisjoint(a: readonly string[], b: readonly string[]): Labels | undefined {
+  const out: string[] = [];
+  let i = 0;
+  let j = 0;
+  while (i < a.length && j < b.length) {
+    const order = compareStrings(a[i], b[j]);
+    if (order === 0) return undefined;
+    if (order < 0) {
+      out.push(a[i], a[i + 1]);
+      i += 2;
+    } else {
+      out.push(b[j], b[j + 1]);
+      j += 2;
+    }
+  }
+  for (; i < a.length; i++) out.push(a[i]);
+  for (; j < b.length; j++) out.push(b[j]);
+  return new Labels(out);
+}
+
+function resolveConflicts(sample: Labels, target: Labels, honor: boolean): Labels {
   const builder = new LabelsBuilder(sample);
   const conflicts: [string, string][] = [];
   for (const [name, value] of target) {
@@ -54,7 +80,10 @@ export function reportLabels(metric: string, target: Labels): Labels {
 
 /** hasValidNames tells whether the names are allowed; under "legacy" only the classic characters are. */
 export function hasValidNames(labels: Labels, scheme: "utf8" | "legacy"): boolean {
-  for (const [name, value] of labels) {
+  const { pairs } = labels;
+  for (let i = 0; i < pairs.length; i += 2) {
+    const name = pairs[i];
+    const value = pairs[i + 1];
     if (scheme === "legacy") {
       if (name === METRIC_NAME ? !isLegacyMetricName(value) : !isLegacyLabelName(name)) return false;
     } else if (name === "") return false;

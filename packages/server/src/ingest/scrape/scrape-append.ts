@@ -1,6 +1,6 @@
 // One body, from entries to appended samples. This is the innermost loop of ingest: for a series that is known
 // it is a look into three columns and one call of the appender.
-import { type Exemplar, type Histogram, type Labels } from "@belfry/core/model";
+import type { Exemplar, Labels } from "@belfry/core/model";
 import { ExpositionError, Entry, type ExpositionParser } from "../exposition/index.ts";
 import { AppendFailure, type Appender } from "../../metrics/appender.ts";
 import { fitHistogram, type HistogramLimits } from "./histogram-limits.ts";
@@ -66,132 +66,161 @@ export function newAppendResult(): AppendResult {
   };
 }
 
-/** appendBody appends the samples of a loaded body. It never throws for what is in the body: see `error` of the result. */
-export function appendBody(
-  parser: ExpositionParser,
-  cache: SeriesCache,
-  table: SeriesTable,
-  appender: Appender,
-  settings: SampleSettings,
-  targetLabels: Labels,
-  scrapeTimeMs: number,
-  nowMs: number,
-): AppendResult {
-  const result = newAppendResult();
-  try {
-    appendEntries(parser, cache, table, appender, settings, targetLabels, scrapeTimeMs, nowMs + MAX_AHEAD_MS, result);
-  } catch (error) {
-    if (!(error instanceof ExpositionError) && !(error instanceof ScrapeError)) throw error;
-    result.error = error;
-  }
-  return result;
+// A body of millions of samples must not keep everything else waiting: after this long others have their turn.
+const SLICE_MS = 10;
+// Looking at the clock costs about as much as half a sample.
+const ENTRIES_PER_LOOK = 256;
+
+/** BodyInput is what one body is appended with. */
+export interface BodyInput {
+  /** parser has been loaded with the body. */
+  parser: ExpositionParser;
+  cache: SeriesCache;
+  table: SeriesTable;
+  appender: Appender;
+  settings: SampleSettings;
+  targetLabels: Labels;
+  scrapeTimeMs: number;
+  /** nowMs is the present; samples too far ahead of it are refused. */
+  nowMs: number;
 }
 
-function appendEntries(
-  parser: ExpositionParser,
-  cache: SeriesCache,
-  table: SeriesTable,
-  appender: Appender,
-  settings: SampleSettings,
-  targetLabels: Labels,
-  scrapeTimeMs: number,
-  maxTimeMs: number,
-  result: AppendResult,
-): void {
-  const { lines } = table;
-  const { honorTimestamps, trackTimestampsStaleness, sampleLimit, startTimestamps } = settings;
-  const tracked = 2 * lines.iteration;
-  let { state, refs, trackedIn } = table;
-  let counted = 0;
-  let limitError: ScrapeError | undefined;
-  for (;;) {
-    const kind = parser.next();
-    if (kind !== Entry.Series && kind !== Entry.Histogram) {
-      if (kind === Entry.End) break;
-      if (kind === Entry.Type) cache.setType(parser.family, parser.type);
-      else if (kind === Entry.Help) cache.setHelp(parser.family, parser.text);
-      else if (kind === Entry.Unit) cache.setUnit(parser.family, parser.text);
-      continue;
-    }
-    result.total++;
-    const id = parser.entry;
-    if (id >= state.length) {
-      table.fit();
-      ({ state, refs, trackedIn } = table);
-    }
-    const stored = state[id];
-    if (stored === SeriesState.Dropped) continue;
-    const ownTime = honorTimestamps && parser.hasTime;
-    const timeMs = ownTime ? parser.timeMs : scrapeTimeMs;
-    let labels = REF_IS_KNOWN;
-    let ref = 0;
-    if (stored === SeriesState.Stored) ref = refs[id];
-    else {
-      const mutated = resolveLabels(parser.labels(), settings, targetLabels, result);
-      if (mutated === undefined) {
-        cache.drop(table, id);
+/** appendBody appends the samples of a body. It never rejects for what is in the body: see `error` of the result. */
+export async function appendBody(input: BodyInput): Promise<AppendResult> {
+  const run = new BodyRun(input);
+  try {
+    while (!run.slice()) await new Promise((resolve) => setImmediate(resolve));
+  } catch (error) {
+    if (!(error instanceof ExpositionError) && !(error instanceof ScrapeError)) throw error;
+    run.result.error = error;
+  }
+  return run.result;
+}
+
+class BodyRun {
+  readonly result = newAppendResult();
+  private readonly input: BodyInput;
+  private readonly maxTimeMs: number;
+  /** counted is the number of samples that sample_limit counts. */
+  private counted = 0;
+  private limitError: ScrapeError | undefined;
+  /** waiting is an entry that was found when the time was up. */
+  private waiting: Entry | undefined;
+
+  constructor(input: BodyInput) {
+    this.input = input;
+    this.maxTimeMs = input.nowMs + MAX_AHEAD_MS;
+  }
+
+  /** slice goes on for a while and returns whether the body is at its end. */
+  slice(): boolean {
+    const { result, maxTimeMs } = this;
+    const { parser, cache, table, appender, settings, targetLabels, scrapeTimeMs } = this.input;
+    const { honorTimestamps, trackTimestampsStaleness, sampleLimit, startTimestamps } = settings;
+    const tracked = 2 * table.lines.iteration;
+    const deadline = performance.now() + SLICE_MS;
+    let { state, refs, trackedIn } = table;
+    for (let look = ENTRIES_PER_LOOK; ;) {
+      const kind: Entry = this.waiting ?? parser.next();
+      this.waiting = undefined;
+      if (--look === 0) {
+        if (performance.now() > deadline) {
+          this.waiting = kind;
+          return false;
+        }
+        look = ENTRIES_PER_LOOK;
+      }
+      if (kind !== Entry.Series && kind !== Entry.Histogram) {
+        if (kind === Entry.End) break;
+        if (kind === Entry.Type) cache.setType(parser.family, parser.type);
+        else if (kind === Entry.Help) cache.setHelp(parser.family, parser.text);
+        else if (kind === Entry.Unit) cache.setUnit(parser.family, parser.text);
         continue;
       }
-      labels = mutated;
-    }
-    let outcome: number;
-    if (parser.repeated && !ownTime && stored === SeriesState.Stored) {
-      outcome = AppendFailure.Duplicate;
-    } else if (sampleLimit > 0 && ++counted > sampleLimit) {
-      // Counting goes on, so that what is reported is the true number of samples.
-      limitError ??= limitExceeded(result, "sample", "sample limit exceeded");
-      result.added++;
-      continue;
-    } else if (timeMs > maxTimeMs) {
-      outcome = AppendFailure.OutOfBounds;
-    } else {
-      const startMs = startTimestamps ? parser.startMs() : 0;
-      if (kind === Entry.Series) {
-        try {
-          outcome = appender.append(ref, labels, timeMs, parser.value, startMs);
-        } catch (error) {
-          if (!(error instanceof UnknownRefError)) throw error;
-          labels = labelsAgain(parser, settings, targetLabels, result);
-          outcome = appender.append(0, labels, timeMs, parser.value, startMs);
-        }
-      } else {
-        const histogram = fitHistogram(parser.histogram!, settings);
-        if (histogram === undefined) {
-          limitError ??= limitExceeded(result, "bucket", "histogram bucket limit exceeded");
-          result.added++;
-          continue;
-        }
-        outcome = appendHistogram(
-          parser,
-          appender,
-          settings,
-          targetLabels,
-          result,
-          ref,
-          labels,
-          timeMs,
-          histogram,
-          startMs,
-        );
-      }
-    }
-    if (outcome > 0) {
-      if (stored !== SeriesState.Stored) {
-        cache.store(table, id, outcome);
+      result.total++;
+      const id = parser.entry;
+      if (id >= state.length) {
+        table.fit();
         ({ state, refs, trackedIn } = table);
-        if (limitError === undefined) result.seriesAdded++;
-      } else if (outcome !== ref) refs[id] = outcome;
-      if (!ownTime || trackTimestampsStaleness) {
-        const before = trackedIn[id];
-        if (before < tracked) trackedIn[id] = before >= tracked - 2 ? tracked + 1 : tracked;
       }
-      ref = outcome;
-    } else countFailure(outcome, result);
-    result.added++;
-    if (ref > 0) appendExemplars(parser, appender, ref, labels, timeMs, kind === Entry.Histogram, result);
+      const stored = state[id];
+      if (stored !== SeriesState.Dropped) {
+        const ownTime = honorTimestamps && parser.hasTime;
+        const timeMs = ownTime ? parser.timeMs : scrapeTimeMs;
+        let labels: Labels | undefined = REF_IS_KNOWN;
+        let ref = 0;
+        if (stored === SeriesState.Stored) ref = refs[id];
+        else labels = resolveLabels(parser.labels(), settings, targetLabels, result);
+        let outcome: number;
+        if (labels === undefined) outcome = DROPPED;
+        else if (parser.repeated && !ownTime && stored === SeriesState.Stored) outcome = AppendFailure.Duplicate;
+        else if (sampleLimit > 0 && ++this.counted > sampleLimit) outcome = OVER_LIMIT;
+        else if (timeMs > maxTimeMs) outcome = AppendFailure.OutOfBounds;
+        else {
+          const startMs = startTimestamps ? parser.startMs() : 0;
+          if (kind === Entry.Series) {
+            try {
+              outcome = appender.append(ref, labels, timeMs, parser.value, startMs);
+            } catch (error) {
+              if (!(error instanceof UnknownRefError)) throw error;
+              labels = this.labelsAgain();
+              outcome = appender.append(0, labels, timeMs, parser.value, startMs);
+            }
+          } else outcome = this.appendHistogram(ref, labels, timeMs, startMs);
+        }
+        if (outcome !== DROPPED) result.added++;
+        if (outcome > 0) {
+          if (stored !== SeriesState.Stored) {
+            cache.store(table, id, outcome);
+            ({ state, refs, trackedIn } = table);
+            if (this.limitError === undefined) result.seriesAdded++;
+          } else if (outcome !== ref) refs[id] = outcome;
+          if (!ownTime || trackTimestampsStaleness) {
+            const before = trackedIn[id];
+            if (before < tracked) trackedIn[id] = before >= tracked - 2 ? tracked + 1 : tracked;
+          }
+          ref = outcome;
+        } else if (outcome === DROPPED) {
+          cache.drop(table, id);
+          ({ state, refs, trackedIn } = table);
+        } else if (outcome === OVER_LIMIT) {
+          // Counting goes on, so that what is reported is the true number of samples.
+          this.limitError ??= limitExceeded(result, "sample", "sample limit exceeded");
+        } else if (outcome === TOO_MANY_BUCKETS) {
+          this.limitError ??= limitExceeded(result, "bucket", "histogram bucket limit exceeded");
+        } else countFailure(outcome, result);
+        if (ref > 0) appendExemplars(parser, appender, ref, labels!, timeMs, kind === Entry.Histogram, result);
+      }
+    }
+    if (this.limitError !== undefined) result.error = this.limitError;
+    return true;
   }
-  if (limitError !== undefined) result.error = limitError;
+
+  private appendHistogram(ref: number, labels: Labels, timeMs: number, startMs: number): number {
+    const { parser, appender, settings } = this.input;
+    const histogram = fitHistogram(parser.histogram!, settings);
+    if (histogram === undefined) return TOO_MANY_BUCKETS;
+    try {
+      return appender.appendHistogram(ref, labels, timeMs, histogram, startMs);
+    } catch (error) {
+      if (!(error instanceof UnknownRefError)) throw error;
+      return appender.appendHistogram(0, this.labelsAgain(), timeMs, histogram, startMs);
+    }
+  }
+
+  // The store has forgotten the series (it was idle for long): its labels are needed once more.
+  private labelsAgain(): Labels {
+    const { parser, settings, targetLabels } = this.input;
+    const labels = resolveLabels(parser.labels(), settings, targetLabels, this.result);
+    if (labels === undefined) throw new ScrapeError("BUG: relabelling dropped a series that it kept before");
+    return labels;
+  }
 }
+
+// Outcomes besides AppendFailure.
+const DROPPED = -99;
+const OVER_LIMIT = -100;
+const TOO_MANY_BUCKETS = -101;
 
 function resolveLabels(
   exposed: Labels,
@@ -208,39 +237,6 @@ function resolveLabels(
   const exceeded = checkLabelLimits(labels, settings);
   if (exceeded !== undefined) throw limitExceeded(result, "label", exceeded);
   return labels;
-}
-
-// The store has forgotten the series (it was idle for long): its labels are needed once more.
-function labelsAgain(
-  parser: ExpositionParser,
-  settings: SampleSettings,
-  targetLabels: Labels,
-  result: AppendResult,
-): Labels {
-  const labels = resolveLabels(parser.labels(), settings, targetLabels, result);
-  if (labels === undefined) throw new ScrapeError("BUG: relabelling dropped a series that it kept before");
-  return labels;
-}
-
-function appendHistogram(
-  parser: ExpositionParser,
-  appender: Appender,
-  settings: SampleSettings,
-  targetLabels: Labels,
-  result: AppendResult,
-  ref: number,
-  labels: Labels,
-  timeMs: number,
-  histogram: Histogram,
-  startMs: number,
-): number {
-  try {
-    return appender.appendHistogram(ref, labels, timeMs, histogram, startMs);
-  } catch (error) {
-    if (!(error instanceof UnknownRefError)) throw error;
-    const again = labelsAgain(parser, settings, targetLabels, result);
-    return appender.appendHistogram(0, again, timeMs, histogram, startMs);
-  }
 }
 
 function appendExemplars(

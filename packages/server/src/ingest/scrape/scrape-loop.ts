@@ -219,8 +219,16 @@ export class ScrapeLoop {
               });
             }
             parser.load(body.bytes, body.length);
-            const now = clock.now();
-            result = appendBody(parser, this.cache, table, appender, this.settings, this.target.labels, timeMs, now);
+            result = await appendBody({
+              parser,
+              cache: this.cache,
+              table,
+              appender,
+              settings: this.settings,
+              targetLabels: this.target.labels,
+              scrapeTimeMs: timeMs,
+              nowMs: clock.now(),
+            });
             failure = result.error;
             bodyStored = failure === undefined;
           }
