@@ -190,7 +190,11 @@ function addOrSubtract(
   const flags = op === "+" ? addHistogram(result, b) : subtractHistogram(result, b);
   if (op === "-") result.counterResetHint = CounterResetHint.Gauge;
   const word = op === "+" ? "addition" : "subtraction";
-  if (flags & HistogramAddFlags.CounterResetCollision) annotations.counterResetCollision(word, pos);
+  // As upstream has it, histograms that contradict each other about a reset have no sum, only a warning.
+  if (flags & HistogramAddFlags.CounterResetCollision) {
+    annotations.counterResetCollision(word, pos);
+    return false;
+  }
   if (flags & HistogramAddFlags.BoundsReconciled) annotations.mismatchedCustomBuckets(word, pos);
   out.histogram = compactHistogram(result);
   return true;

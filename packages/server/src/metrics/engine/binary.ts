@@ -173,7 +173,7 @@ class Signatures {
     }
   }
 
-  of(rows: readonly Row[]): Int32Array {
+  async of(rows: readonly Row[], ev: Evaluator): Promise<Int32Array> {
     const out = new Int32Array(rows.length);
     for (let i = 0; i < rows.length; i++) {
       const key = this.keyOf(rows[i]!.labels);
@@ -183,6 +183,7 @@ class Signatures {
         this.ordinals.set(key, ordinal);
       }
       out[i] = ordinal;
+      if (ev.state.due(64)) await ev.state.breathe();
     }
     return out;
   }
@@ -197,8 +198,8 @@ async function setOperation(ev: Evaluator, plan: BinaryPlan, matching: VectorMat
   for (const row of left) ev.visible(row);
   for (const row of right) ev.visible(row);
   const signatures = new Signatures(matching);
-  const leftOrdinals = signatures.of(left);
-  const rightOrdinals = signatures.of(right);
+  const leftOrdinals = await signatures.of(left, ev);
+  const rightOrdinals = await signatures.of(right, ev);
   const filter = async (
     rows: readonly Row[],
     ordinals: Int32Array,
@@ -216,11 +217,11 @@ async function setOperation(ev: Evaluator, plan: BinaryPlan, matching: VectorMat
   };
   if (op === "or") {
     // What is on the left has to be known before rows are handed on: sinks may change them.
-    const onLeft = new PresenceBySignature(left, leftOrdinals, signatures.count, ev.frame.steps);
+    const onLeft = await PresenceBySignature.from(left, leftOrdinals, ev);
     for (const row of left) sink(row);
     await filter(right, rightOrdinals, onLeft, false);
   } else {
-    const onRight = new PresenceBySignature(right, rightOrdinals, signatures.count, ev.frame.steps);
+    const onRight = await PresenceBySignature.from(right, rightOrdinals, ev);
     await filter(left, leftOrdinals, onRight, op === "and");
   }
   ev.release(lhs);
@@ -229,14 +230,17 @@ async function setOperation(ev: Evaluator, plan: BinaryPlan, matching: VectorMat
 
 /** PresenceBySignature tells at which steps any row of a signature is present. */
 class PresenceBySignature {
-  private readonly bySignature: (Uint8Array | undefined)[];
-  constructor(rows: readonly Row[], ordinals: Int32Array, signatures: number, steps: number) {
-    this.bySignature = Array.from({ length: signatures });
+  private readonly bySignature: (Uint8Array | undefined)[] = [];
+
+  static async from(rows: readonly Row[], ordinals: Int32Array, ev: Evaluator): Promise<PresenceBySignature> {
+    const made = new PresenceBySignature();
     for (let i = 0; i < rows.length; i++) {
       const row = rows[i]!;
-      const presence = (this.bySignature[ordinals[i]!] ??= new Uint8Array(steps));
+      const presence = (made.bySignature[ordinals[i]!] ??= new Uint8Array(ev.frame.steps));
       for (let s = row.from; s < row.to; s++) if (row.present[row.base + s] !== ABSENT) presence[s] = 1;
+      if (ev.state.due(row.to - row.from)) await ev.state.breathe();
     }
+    return made;
   }
 
   of(ordinal: number): Uint8Array | undefined {
@@ -254,6 +258,12 @@ function keepWhere(row: Row, presence: Uint8Array, wanted: boolean): void {
     else count++;
   }
   row.count = count;
+}
+
+/** Pairs tells for each row of the many side its row on the one side (-1 for none) and the labels of the result. */
+interface Pairs {
+  partner: Int32Array;
+  labels: (Labels | undefined)[];
 }
 
 /** VectorOperation is one evaluation of an arithmetic or comparison operator between vectors. */
@@ -291,10 +301,10 @@ class VectorOperation {
     const many = this.swapped ? right : left;
     const one = this.swapped ? left : right;
     const signatures = new Signatures(matching);
-    const manyOrdinals = signatures.of(many);
-    const oneOrdinals = signatures.of(one);
+    const manyOrdinals = await signatures.of(many, ev);
+    const oneOrdinals = await signatures.of(one, ev);
     const fills = matching.fillLhs !== undefined || matching.fillRhs !== undefined;
-    const columns = fills ? undefined : this.pairUp(many, manyOrdinals, one, oneOrdinals, signatures.count);
+    const columns = fills ? undefined : await this.pairUp(many, manyOrdinals, one, oneOrdinals, signatures.count);
     if (columns) await this.byColumn(many, one, columns);
     else await this.byStep(many, manyOrdinals, one, oneOrdinals, signatures.count);
     ev.release(lhs);
@@ -302,13 +312,13 @@ class VectorOperation {
   }
 
   /** pairUp returns the row of the one side and the result labels for each row of the many side, or undefined when only the steps can tell. */
-  private pairUp(
+  private async pairUp(
     many: readonly Row[],
     manyOrdinals: Int32Array,
     one: readonly Row[],
     oneOrdinals: Int32Array,
     signatures: number,
-  ): { partner: Int32Array; labels: (Labels | undefined)[] } | undefined {
+  ): Promise<Pairs | undefined> {
     const oneOf = new Int32Array(signatures).fill(-1);
     for (let i = 0; i < one.length; i++) {
       if (oneOf[oneOrdinals[i]!] !== -1) return undefined;
@@ -334,15 +344,12 @@ class VectorOperation {
         keys.add(metric.key);
       }
       labels[i] = metric;
+      if (this.ev.state.due(64)) await this.ev.state.breathe();
     }
     return { partner, labels };
   }
 
-  private async byColumn(
-    many: readonly Row[],
-    one: readonly Row[],
-    columns: { partner: Int32Array; labels: (Labels | undefined)[] },
-  ): Promise<void> {
+  private async byColumn(many: readonly Row[], one: readonly Row[], columns: Pairs): Promise<void> {
     const { ev } = this;
     const out = scratchRow(EMPTY_LABELS, ev.frame.steps);
     for (let i = 0; i < many.length; i++) {

@@ -212,6 +212,23 @@ describe("errors", () => {
     expect([error.code, error.message]).toEqual(["QUERY_EXECUTION", "expanding series: disk on fire"]);
   });
 
+  test("when one selector fails, the others are abandoned", async () => {
+    const aborted: string[] = [];
+    const storage: Queryable = {
+      select: (matchers, _hints, { signal }) => {
+        if (matchers[0]!.value === "bad") return Promise.reject(new Error("no"));
+        return new Promise((_resolve, reject) => {
+          signal.addEventListener("abort", () => {
+            aborted.push(matchers[0]!.value);
+            reject(new Error("aborted"));
+          });
+        });
+      },
+    };
+    expect((await failure(new Engine().instant(storage, "good + bad", 0))).message).toBe("expanding series: no");
+    expect(aborted).toEqual(["good"]);
+  });
+
   test("warnings of the storage reach the result", async () => {
     const warning: Queryable = { select: () => Promise.resolve({ series: [], warnings: ["one shard is slow"] }) };
     expect((await new Engine().instant(warning, "a + a", 0)).warnings).toEqual(["one shard is slow"]);

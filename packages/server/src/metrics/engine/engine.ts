@@ -138,7 +138,7 @@ export class Engine {
       try {
         const frame: Frame = isRange
           ? frameOf(times.startMs, times.endMs, times.stepMs)
-          : { startMs: times.startMs, stepMs: 1, steps: 1 };
+          : { startMs: times.startMs, stepMs: 1, steps: 1, isInstant: true };
         const state = new QueryState({
           features: this.features,
           lookbackMs,
@@ -146,7 +146,6 @@ export class Engine {
           signal: deadline.signal,
           maxSamples: this.maxSamples,
           queryable,
-          isRange,
         });
         const perStep = this.features.perStepStats && options.stats === "all";
         const samples = new SampleCounter(perStep ? frame.steps : 0);
@@ -160,8 +159,11 @@ export class Engine {
         stats.timings.execTotalTime = seconds(started);
       }
     } catch (error) {
+      const aborted = deadline.signal.aborted;
+      // Nothing that was asked of the storage for this query is wanted any more.
+      deadline.abandon();
       // Whatever broke because of the abort, the reason is the abort.
-      if (deadline.signal.aborted && !(error instanceof QueryError)) {
+      if (aborted && !(error instanceof QueryError)) {
         throw abortError(deadline.signal, "expression evaluation");
       }
       throw error;
@@ -220,6 +222,10 @@ class Deadline {
       : undefined;
     if (outer?.aborted) this.onAbort();
     else outer?.addEventListener("abort", this.onAbort, { once: true });
+  }
+
+  abandon(): void {
+    this.controller.abort();
   }
 
   clear(): void {

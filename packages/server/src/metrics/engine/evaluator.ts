@@ -109,7 +109,7 @@ export class Evaluator {
         return new Float64Array(steps).fill(plan.value);
       case "once": {
         if (steps === 0) return new Float64Array(0);
-        const child = this.child({ ...this.frame, steps: 1 });
+        const child = this.child({ ...this.frame, steps: 1, isInstant: true });
         const first = await child.scalar(plan.inner);
         for (let s = 0; s < steps; s++) this.samples.add(s, child.samples.total);
         return new Float64Array(steps).fill(first[0]!);
@@ -217,7 +217,7 @@ export class Evaluator {
 
   private async once(plan: OncePlan, sink: RowSink): Promise<void> {
     const steps = this.frame.steps;
-    const child = this.child({ ...this.frame, steps: 1 });
+    const child = this.child({ ...this.frame, steps: 1, isInstant: true });
     const out = scratchRow(EMPTY_LABELS, steps);
     await child.stream(plan.inner, (row) => {
       const kind = row.present[row.base]!;

@@ -110,6 +110,7 @@ async function selectInfos(
     anchored: false,
     smoothed: false,
     hints,
+    statsOnly: false,
     series: set.series,
   };
   const infos = new RowCollector();

@@ -58,7 +58,7 @@ function randomPoints(random: () => number, special: boolean): Point[] {
 }
 
 function loaded(points: readonly Point[], frame: Frame, shape: WindowShape): RangeWindows {
-  const windows = new RangeWindows(frame, shape, false);
+  const windows = new RangeWindows(frame, shape);
   const read = (startMs: number, endMs: number, into: SampleBuffer): void => {
     for (const { t, v } of points) if (t >= startMs && t <= endMs) into.push(t, v);
   };
@@ -183,7 +183,12 @@ function check(
   let results = 0;
   for (let round = 0; round < 150; round++) {
     const points = randomPoints(random, special);
-    const frame = { startMs: Math.floor(random() * 300_000), stepMs: 1 + Math.floor(random() * 60_000), steps: 40 };
+    const frame = {
+      startMs: Math.floor(random() * 300_000),
+      stepMs: 1 + Math.floor(random() * 60_000),
+      steps: 40,
+      isInstant: false,
+    };
     const shape = {
       rangeMs: 1 + Math.floor(random() * 400_000),
       offsetMs: random() < 0.3 ? Math.floor((random() - 0.5) * 60_000) : 0,
@@ -270,7 +275,7 @@ describe.each(OVER_TIME)("%s", (_name, kernel, definition) => {
 });
 
 describe("windows", () => {
-  const frame = { startMs: 60_000, stepMs: 30_000, steps: 4 };
+  const frame = { startMs: 60_000, stepMs: 30_000, steps: 4, isInstant: false };
   const shape: WindowShape = { rangeMs: 60_000, offsetMs: 0, atMs: undefined, beforeMs: 0, afterMs: 0 };
   const points = [0, 1, 30_000, 60_000, 90_000, 120_001].map((t) => ({ t, v: t }));
 
@@ -282,7 +287,7 @@ describe("windows", () => {
   });
 
   test("are kept for a series with the same times, and only then", () => {
-    const windows = new RangeWindows(frame, shape, false);
+    const windows = new RangeWindows(frame, shape);
     const load = (list: readonly Point[]): number => {
       windows.load(
         { labels: null as never, read: (_a, _b, into) => list.forEach(({ t, v }) => into.push(t, v)) },

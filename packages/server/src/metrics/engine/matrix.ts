@@ -25,17 +25,13 @@ async function selectRange(ev: Evaluator, plan: RangePlan): Promise<MatrixSeries
   const { selector, rangeMs } = plan;
   const { state } = ev;
   const extended = selector.anchored || selector.smoothed;
-  const windows = new RangeWindows(
-    ev.frame,
-    {
-      rangeMs,
-      offsetMs: selector.offsetMs,
-      atMs: selector.atMs,
-      beforeMs: extended ? state.lookbackMs : 0,
-      afterMs: selector.smoothed ? state.lookbackMs : 0,
-    },
-    false,
-  );
+  const windows = new RangeWindows(ev.frame, {
+    rangeMs,
+    offsetMs: selector.offsetMs,
+    atMs: selector.atMs,
+    beforeMs: extended ? state.lookbackMs : 0,
+    afterMs: selector.smoothed ? state.lookbackMs : 0,
+  });
   const series: MatrixSeries[] = [];
   const endMs = (selector.atMs ?? ev.frame.startMs) - selector.offsetMs;
   for (const selected of selector.series) {

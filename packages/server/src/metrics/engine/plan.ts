@@ -41,6 +41,8 @@ export interface SelectorPlan {
   anchored: boolean;
   smoothed: boolean;
   hints: SelectHints;
+  /** statsOnly: only count and sum of histograms matter; see reset-hints.ts. */
+  statsOnly: boolean;
   /** series is filled by `select` before evaluation. */
   series: readonly SelectedSeries[];
 }
@@ -186,6 +188,7 @@ export function compile(expr: Expr, context: PlanContext): CompiledPlan {
     endMs: context.endMs,
     stepMs: context.stepMs,
     func: "",
+    stats: "",
   });
   return { plan: top.wrap ? once(top.plan) : top.plan, selectors: compiler.selectors };
 }
@@ -197,6 +200,8 @@ interface Scope {
   stepMs: number;
   /** func is the function or aggregation around, for the hints. */
   func: string;
+  /** stats is "only" within functions that use but count and sum of histograms, "all" once something needs the rest. */
+  stats: "" | "only" | "all";
 }
 
 interface Compiled {
@@ -214,6 +219,21 @@ function once(plan: Plan): Plan {
 function unwrapParens(expr: Expr): Expr {
   while (expr.kind === "ParenExpr") expr = expr.expr;
   return expr;
+}
+
+function statsWithin(func: string, outer: Scope["stats"]): Scope["stats"] {
+  switch (func) {
+    case "histogram_count":
+    case "histogram_sum":
+    case "histogram_avg":
+      return outer === "all" ? "all" : "only";
+    case "histogram_quantile":
+    case "histogram_quantiles":
+    case "histogram_fraction":
+      return "all";
+    default:
+      return outer;
+  }
 }
 
 class Compiler {
@@ -301,7 +321,7 @@ class Compiler {
       const unwrapped = unwrapParens(arg);
       // The second argument of info() looks like a selector but only names labels: nothing is read for it.
       if (isInfo && i === 1) return { plan: this.labelSelector(unwrapped), invariant: true, wrap: false };
-      return this.compile(unwrapped, { ...scope, func: expr.func });
+      return this.compile(unwrapped, { ...scope, func: expr.func, stats: statsWithin(expr.func, scope.stats) });
     });
     const plan: Plan = { kind: "call", expr, func: expr.func, args: args.map((arg) => arg.plan) };
     const invariant = !STEP_DEPENDENT.has(expr.func) && args.every((arg) => arg.invariant);
@@ -318,7 +338,7 @@ class Compiler {
     const atMs = this.atMs(expr);
     const startMs = (atMs ?? scope.startMs) - offsetMs - rangeMs;
     const endMs = (atMs ?? scope.endMs) - offsetMs;
-    const inner = this.compile(expr.expr, { startMs, endMs, stepMs, func: scope.func });
+    const inner = this.compile(expr.expr, { startMs, endMs, stepMs, func: scope.func, stats: "all" });
     const plan: Plan = {
       kind: "subquery",
       expr,
@@ -346,6 +366,7 @@ class Compiler {
       anchored: expr.anchored,
       smoothed: expr.smoothed,
       hints,
+      statsOnly: false,
       series: [],
     };
   }
@@ -368,6 +389,7 @@ class Compiler {
     if (expr.smoothed) endMs += lookbackMs;
     plan.hints.startMs = startMs;
     plan.hints.endMs = endMs;
+    plan.statsOnly = scope.stats === "only";
     this.selectors.push(plan);
     return plan;
   }

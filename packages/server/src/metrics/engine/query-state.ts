@@ -27,8 +27,6 @@ export class QueryState {
   readonly signal: AbortSignal;
   readonly budget: CountingBudget;
   readonly queryable: Queryable;
-  /** isRange tells a range query from an instant one, also within subqueries. */
-  readonly isRange: boolean;
   private sliceStart = performance.now();
   private work = 0;
 
@@ -39,7 +37,6 @@ export class QueryState {
     signal: AbortSignal;
     maxSamples: number;
     queryable: Queryable;
-    isRange: boolean;
   }) {
     this.features = options.features;
     this.lookbackMs = options.lookbackMs;
@@ -47,7 +44,6 @@ export class QueryState {
     this.signal = options.signal;
     this.budget = new CountingBudget(options.maxSamples);
     this.queryable = options.queryable;
-    this.isRange = options.isRange;
   }
 
   /** due tells, after `cells` more cells of work, whether `breathe` should be awaited now. */

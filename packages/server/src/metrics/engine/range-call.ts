@@ -197,7 +197,10 @@ export async function evalRangeCall(ev: Evaluator, plan: CallPlan, at: number, s
   const call: RangeCall = {
     ev,
     plan,
-    windows: new RangeWindows(frame, shape, ev.state.features.useStartTimestamps && arg.kind === "range"),
+    windows: new RangeWindows(frame, shape, {
+      useStarts: ev.state.features.useStartTimestamps && arg.kind === "range",
+      detectResets: arg.kind === "range" && arg.selector.statsOnly,
+    }),
     row: scratchRow(EMPTY_LABELS, frame.steps),
     params,
     labels: EMPTY_LABELS,

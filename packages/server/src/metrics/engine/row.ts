@@ -22,11 +22,14 @@ export interface Frame {
   readonly startMs: number;
   readonly stepMs: number;
   readonly steps: number;
+  /** isInstant: the frame is one point in time, not a range that happens to have one step. */
+  readonly isInstant: boolean;
 }
 
 /** frameOf makes the frame from startMs to endMs, both inclusive; it is empty when endMs is before startMs. */
 export function frameOf(startMs: number, endMs: number, stepMs: number): Frame {
-  return { startMs, stepMs, steps: endMs < startMs ? 0 : Math.floor((endMs - startMs) / stepMs) + 1 };
+  const steps = endMs < startMs ? 0 : Math.floor((endMs - startMs) / stepMs) + 1;
+  return { startMs, stepMs, steps, isInstant: endMs === startMs };
 }
 
 /** Row is one series over the steps of a frame. */

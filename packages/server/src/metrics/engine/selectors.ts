@@ -2,6 +2,7 @@
 // marker or as old as the lookback.
 import { type Histogram, isStaleNaN, type SampleBuffer } from "@belfry/core/model";
 import type { SelectorPlan } from "./plan.ts";
+import { withDetectedReset } from "./reset-hints.ts";
 import { ABSENT, FLOAT, type Frame, HISTOGRAM, type Row } from "./row.ts";
 
 /** LatestKind is what of the latest sample is wanted: its value, its time in seconds or milliseconds, its start time. */
@@ -118,7 +119,7 @@ export class LatestSamples {
           if (histogram === undefined) out[s] = values[i]!;
           else {
             row.present[s] = HISTOGRAM;
-            (found ??= [])[s] = histogram;
+            (found ??= [])[s] = this.plan.statsOnly ? withDetectedReset(histogram, histograms![i - 1]) : histogram;
           }
           break;
         case "time":

@@ -22,7 +22,7 @@ export async function smoothSeries(ev: Evaluator, plan: SelectorPlan, row: Row, 
   const { frame, state } = ev;
   const lookback = state.lookbackMs;
   const { offsetMs, atMs } = plan;
-  const windows = new RangeWindows(frame, { rangeMs: 0, offsetMs, atMs, beforeMs: lookback, afterMs: lookback }, false);
+  const windows = new RangeWindows(frame, { rangeMs: 0, offsetMs, atMs, beforeMs: lookback, afterMs: lookback });
   const { startMs, endMs } = plan.hints;
   for (const series of plan.series) {
     windows.load(series, startMs, endMs);

@@ -12,7 +12,7 @@ export async function evalSort(ev: Evaluator, plan: CallPlan, sink: RowSink): Pr
   const descending = plan.func.endsWith("_desc");
   const collected = await ev.collect(plan.args[0]!);
   let rows = collected.rows;
-  if (ev.state.isRange) ev.state.annotations.sortInRangeQuery(plan.expr.pos);
+  if (!ev.frame.isInstant) ev.state.annotations.sortInRangeQuery(plan.expr.pos);
   if (byValue) {
     for (const row of rows) dropHistograms(row);
     rows = rows.filter((row) => row.count > 0);

@@ -69,7 +69,10 @@ export interface VectorValue {
   samples: VectorSample[];
 }
 
-/** MatrixSeries holds samples as columns; sample `i` is a histogram where `histograms[i]` is set. */
+/**
+ * MatrixSeries holds samples as columns; sample `i` is a histogram where `histograms[i]` is set. Series share `times`
+ * and must not be changed.
+ */
 export interface MatrixSeries {
   labels: Labels;
   times: Float64Array;

@@ -3,8 +3,9 @@
 // serves all series of a selector in turn; nothing is allocated per series once it has grown.
 //
 // Windows are open on the left: a sample at exactly `end - range` is not inside.
-import { CounterResetHint, type Histogram, isStaleNaN, SampleBuffer } from "@belfry/core/model";
+import { type Histogram, isStaleNaN, SampleBuffer } from "@belfry/core/model";
 import type { SelectedSeries } from "../queryable.ts";
+import { withDetectedReset, withoutResetHint } from "./reset-hints.ts";
 import { FLOAT, type Frame, HISTOGRAM, type Row } from "./row.ts";
 
 /** WindowShape tells where the windows of a range selector or subquery lie. */
@@ -16,6 +17,14 @@ export interface WindowShape {
   /** before and after widen the window for anchored and smoothed selectors. */
   beforeMs: number;
   afterMs: number;
+}
+
+/** WindowOptions tells what is wanted beside times and values. */
+export interface WindowOptions {
+  /** useStarts keeps start timestamps. */
+  useStarts?: boolean;
+  /** detectResets gives histograms without a reset hint the detected one. */
+  detectResets?: boolean;
 }
 
 /** RangeWindows is filled by `load` or `loadRow`, then `place`. */
@@ -48,14 +57,16 @@ export class RangeWindows {
   private readonly frame: Frame;
   private readonly shape: WindowShape;
   private readonly useStarts: boolean;
+  private readonly detectResets: boolean;
   // The times that lo and hi belong to; -1 for none.
   private placedTimes = new Float64Array(0);
   private placed = -1;
 
-  constructor(frame: Frame, shape: WindowShape, useStarts: boolean) {
+  constructor(frame: Frame, shape: WindowShape, options: WindowOptions = {}) {
     this.frame = frame;
     this.shape = shape;
-    this.useStarts = useStarts;
+    this.useStarts = options.useStarts ?? false;
+    this.detectResets = options.detectResets ?? false;
     this.lo = new Int32Array(frame.steps);
     this.hi = new Int32Array(frame.steps);
     this.hlo = new Int32Array(frame.steps);
@@ -142,11 +153,13 @@ export class RangeWindows {
     this.histograms.length = 0;
     this.histogramStarts = starts === null ? null : [];
     let n = 0;
+    let previous: Histogram | undefined;
     for (let i = 0; i < length; i++) {
       const histogram = from[i];
       if (histogram !== undefined) {
         this.histogramTimes.push(times[i]!);
-        this.histograms.push(histogram);
+        this.histograms.push(this.detectResets ? withDetectedReset(histogram, previous) : histogram);
+        previous = histogram;
         if (starts) this.histogramStarts!.push(starts[i]!);
       } else if (!isStaleNaN(words, i)) {
         times[n] = times[i]!;
@@ -227,13 +240,6 @@ function mayHoldNaN(values: Float64Array, n: number): boolean {
   for (; i < n; i++) a += values[i]!;
   a += b + c + d;
   return a !== a;
-}
-
-// A subquery may skip or repeat the sample that knows of a counter reset, so its hints must not be trusted.
-function withoutResetHint(histogram: Histogram): Histogram {
-  const hint = histogram.counterResetHint;
-  if (hint !== CounterResetHint.Reset && hint !== CounterResetHint.NotReset) return histogram;
-  return { ...histogram, counterResetHint: CounterResetHint.Unknown };
 }
 
 function slide(
