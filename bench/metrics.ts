@@ -47,6 +47,14 @@ type Figures = Partial<Record<PeerName, number>>;
 /** benchMetrics runs everything; it takes about ten minutes. */
 export async function benchMetrics(options: BenchOptions): Promise<BenchRow[]> {
   const rows: BenchRow[] = [];
+  // Each row is shown as soon as it is there: the whole takes ten minutes.
+  const add = (...made: BenchRow[]): void => {
+    for (const row of made) {
+      rows.push(row);
+      const parts = NAMES.map((name) => `${name} ${row[name] === undefined ? "-" : row.format(row[name])}`);
+      options.progress(`${row.work}: ${parts.join(", ")}`);
+    }
+  };
   const names = NAMES.filter(isInstalled);
   const scale = options.quick ? 0.1 : 1;
   const series = Math.round(10_000 * scale);
@@ -67,7 +75,7 @@ export async function benchMetrics(options: BenchOptions): Promise<BenchRow[]> {
     const aggregate = await race(peers, rounds, (peer) =>
       timeQuery(peer, "sum by (path) (rate(http_requests_total[5m]))", startMs + 300_000, endMs, 15_000),
     );
-    rows.push({
+    add({
       work: "range query, 10 k series, last hour, `sum by (rate)`",
       ...figures(aggregate),
       must: "≤ 0.2x Prometheus, ≤ 1x VictoriaMetrics",
@@ -77,14 +85,14 @@ export async function benchMetrics(options: BenchOptions): Promise<BenchRow[]> {
     const single = await race(peers, rounds * 4, (peer) =>
       timeQuery(peer, 'http_requests_total{path="/p7",series="7"}', startMs, endMs, 15_000),
     );
-    rows.push({
+    add({
       work: "one series, one hour, over HTTP",
       ...figures(single),
       must: "≤ 1x Prometheus",
       holds: holds(single, 1),
       format: milliseconds,
     });
-    rows.push({
+    add({
       work: "remote write, CPU per sample",
       ...figures(writeCpu),
       must: "",
@@ -95,10 +103,10 @@ export async function benchMetrics(options: BenchOptions): Promise<BenchRow[]> {
     await Promise.all(peers.map((peer) => peer.remove()));
   }
 
-  rows.push(...(await benchOldHour(names, series, rounds, options)));
-  rows.push(await benchScrape(names, series, options));
-  rows.push(...(await benchStart(names, options)));
-  rows.push(...(await benchMemory(names, options)));
+  add(...(await benchOldHour(names, series, rounds, options)));
+  add(await benchScrape(names, series, options));
+  add(...(await benchStart(names, options)));
+  add(...(await benchMemory(names, options)));
   return rows;
 }
 

@@ -51,6 +51,7 @@ export async function startPeer(name: PeerName, options: { config?: string; fold
       `--storage.path=${join(folder, "data")}`,
       `--web.listen-address=127.0.0.1:${port}`,
       "--web.compat-listeners=none",
+      "--builtin-targets=none",
       "--log.level=warn",
     ],
     prometheus: [

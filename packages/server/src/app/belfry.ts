@@ -6,13 +6,15 @@ import { hostname } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { existsSync } from "node:fs";
-import { Labels } from "@belfry/core/model";
+import { Labels, LabelsBuilder } from "@belfry/core/model";
 import type { FastifyInstance } from "fastify";
 import { createHttpServer, registerManagementRoutes, registerPrometheusRoutes } from "../api/index.ts";
+import { createDiscoverer, DiscoveryManager, type TargetGroup as DiscoveredGroup } from "../ingest/discovery/index.ts";
 import { createHostCollector, type HostCollector } from "../ingest/exporters/host/index.ts";
 import { createRemoteWriteReceiver, DEFAULT_REMOTE_WRITE_LIMITS } from "../ingest/remote-write/index.ts";
-import { ScrapeManager } from "../ingest/scrape/index.ts";
+import { ScrapeManager, type TargetGroup } from "../ingest/scrape/index.ts";
 import type { Clock } from "../lib/clock.ts";
+import { HttpClient } from "../lib/http-client.ts";
 import type { Logger } from "../lib/log.ts";
 import { MetricsRegistry, EXPOSITION_CONTENT_TYPES, negotiateExposition } from "../lib/metrics-registry.ts";
 import { registerProcessMetrics } from "../lib/metrics-registry-process.ts";
@@ -39,14 +41,15 @@ export interface BelfryOptions {
   adminEnabled: boolean;
   remoteWriteEnabled: boolean;
   corsOrigin: { test(origin: string): boolean } | undefined;
-  memoryBudgetBytes: number;
+  /** memoryBudgetBytes and the next two are undefined where the configuration or the default decides. */
+  memoryBudgetBytes: number | undefined;
   diskBudgetBytes: number | undefined;
   retentionMs: number | undefined;
   query: { lookbackDeltaMs: number; timeoutMs: number; maxConcurrency: number; maxSamples: number };
   features: ReadonlySet<string>;
   flags: Record<string, string>;
   /** loadConfig reads the configuration; called at the start and for every reload. Throws what is wrong with it. */
-  loadConfig(): Promise<RuntimeConfig>;
+  loadConfig(): RuntimeConfig;
   /** onQuit is called when a client asked the process to end. */
   onQuit(): void;
   clock: Clock;
@@ -64,6 +67,7 @@ export interface Belfry {
 }
 
 const DEFAULT_RETENTION_MS = 15 * 86_400_000;
+const DEFAULT_MEMORY_BUDGET_BYTES = 1024 ** 3;
 const DISK_CHECK_INTERVAL_MS = 60_000;
 // Requests under way get this long to finish when the process is asked to stop.
 const STOP_GRACE_MS = 5_000;
@@ -72,13 +76,13 @@ const STARTING_UP = "Belfry is starting and rebuilding recent metrics...";
 
 /** startBelfry builds and starts everything, or rejects and holds nothing. */
 export async function startBelfry(options: BelfryOptions): Promise<Belfry> {
-  const config = await options.loadConfig();
-  for (const warning of config.warnings) options.log.warn(warning);
+  const config = options.loadConfig();
+  tellNotices(config, options.log);
   const registry = new MetricsRegistry();
   const storage = await openStorage({
     path: options.storagePath,
     url: options.storageUrl,
-    memoryBudgetBytes: options.memoryBudgetBytes,
+    memoryBudgetBytes: memoryBudget(options, config),
     retentionMs: options.retentionMs ?? config.retentionMs ?? DEFAULT_RETENTION_MS,
     clock: options.clock,
     log: options.log,
@@ -94,6 +98,16 @@ export async function startBelfry(options: BelfryOptions): Promise<Belfry> {
   }
 }
 
+// The budget is taken at the start: the engine and the head are made for it.
+function memoryBudget(options: BelfryOptions, config: RuntimeConfig): number {
+  return options.memoryBudgetBytes ?? config.memoryBudgetBytes ?? DEFAULT_MEMORY_BUDGET_BYTES;
+}
+
+function tellNotices(config: RuntimeConfig, log: Logger): void {
+  for (const warning of config.warnings) log.warn(warning);
+  for (const error of config.errors) log.error(error);
+}
+
 class Running implements Belfry {
   ports: number[] = [];
   private readonly options: BelfryOptions;
@@ -101,6 +115,8 @@ class Running implements Belfry {
   private readonly storage: Storage;
   private readonly engine: Engine;
   private readonly scraping: ScrapeManager;
+  private readonly discovery: DiscoveryManager;
+  private readonly memoryBudgetBytes: number;
   private readonly notifications = new Notifications();
   private readonly app: FastifyInstance;
   private readonly listeners: Listeners;
@@ -120,6 +136,7 @@ class Running implements Belfry {
     this.registry = registry;
     this.storage = storage;
     this.config = config;
+    this.memoryBudgetBytes = memoryBudget(options, config);
     this.startTimeMs = options.clock.now();
     this.lastConfigTimeMs = this.startTimeMs;
     this.engine = new Engine({
@@ -136,6 +153,19 @@ class Running implements Belfry {
       startTimestamps: options.features.has("created-timestamp-zero-ingestion"),
       typeAndUnitLabels: options.features.has("type-and-unit-labels"),
       extraMetrics: options.features.has("extra-scrape-metrics"),
+    });
+    this.discovery = new DiscoveryManager({
+      clock: options.clock,
+      log: options.log,
+      registry,
+      create: (wanted) =>
+        createDiscoverer(wanted, {
+          clock: options.clock,
+          log: options.log,
+          registry,
+          httpClient: (http) => new HttpClient(http),
+        }),
+      update: (job, groups) => void this.scraping.updateTargets(job, groups.map(mergedGroup)),
     });
     this.processMetrics = registerProcessMetrics(registry);
     registerStoreMetrics(registry, storage.store);
@@ -161,8 +191,8 @@ class Running implements Belfry {
   reload(): Promise<void> {
     const next = this.reloading.then(async () => {
       try {
-        const config = await this.options.loadConfig();
-        for (const warning of config.warnings) this.options.log.warn(warning);
+        const config = this.options.loadConfig();
+        tellNotices(config, this.options.log);
         await this.applyConfig(config);
         this.reloadSucceeded = true;
         this.lastConfigTimeMs = this.options.clock.now();
@@ -186,7 +216,7 @@ class Running implements Belfry {
   private async closeOnce(): Promise<void> {
     this.isReady = false;
     for (const stop of this.stopTimers) stop();
-    this.config.discovery.stop();
+    this.discovery.stop();
     await this.scraping.stop();
     await this.listeners.close(STOP_GRACE_MS);
     await this.app.close();
@@ -196,7 +226,6 @@ class Running implements Belfry {
   }
 
   private async applyConfig(config: RuntimeConfig): Promise<void> {
-    const previous = this.config;
     const builtin = this.builtinTargets(config);
     await this.scraping.applyConfig(
       [...config.pools, ...builtin.map((target) => target.settings)],
@@ -206,10 +235,11 @@ class Running implements Belfry {
       outOfOrderWindowMs: config.outOfOrderWindowMs,
       ...(config.maxExemplars === undefined ? {} : { maxExemplars: config.maxExemplars }),
     });
+    for (const error of this.config.errors) if (!config.errors.includes(error)) this.notifications.clear(error);
+    for (const error of config.errors) this.notifications.add(error);
     this.config = config;
-    if (previous !== config) previous.discovery.stop();
     for (const { settings, groups } of builtin) await this.scraping.updateTargets(settings.jobName, groups);
-    config.discovery.start((job, groups) => this.scraping.updateTargets(job, groups));
+    this.discovery.applyConfig(config.discovery);
   }
 
   private builtinTargets(config: RuntimeConfig): BuiltinTarget[] {
@@ -231,14 +261,18 @@ class Running implements Belfry {
   }
 
   private startDiskBudget(): void {
-    const budget = this.options.diskBudgetBytes;
-    if (budget === undefined) return;
     const timer = this.options.clock.setInterval(() => {
+      const budget = this.diskBudget();
+      if (budget === undefined) return;
       this.storage.enforceDiskBudget(budget).catch((error: unknown) => {
         this.options.log.error("Could not enforce the disk budget", { err: error });
       });
     }, DISK_CHECK_INTERVAL_MS);
     this.stopTimers.push(() => timer.cancel());
+  }
+
+  private diskBudget(): number | undefined {
+    return this.options.diskBudgetBytes ?? this.config.diskBudgetBytes;
   }
 
   private registerOwnMetrics(): void {
@@ -255,7 +289,7 @@ class Running implements Belfry {
       "When the configuration was last loaded.",
       () => this.lastConfigTimeMs / 1000,
     );
-    registry.gaugeFunc("belfry_budget_memory_bytes", "--budget.memory.", () => this.options.memoryBudgetBytes);
+    registry.gaugeFunc("belfry_budget_memory_bytes", "--budget.memory.", () => this.memoryBudgetBytes);
     registry.gaugeFunc("belfry_engine_queries", "Queries being evaluated.", () => this.engine.load.running);
     registry.gaugeFunc("belfry_engine_queries_queued", "Queries waiting.", () => this.engine.load.queued);
     registry.gaugeFunc(
@@ -357,9 +391,9 @@ class Running implements Belfry {
         lastConfigTimeMs: this.lastConfigTimeMs,
         storageRetention: retentionText(
           options.retentionMs ?? this.config.retentionMs ?? DEFAULT_RETENTION_MS,
-          options.diskBudgetBytes,
+          this.diskBudget(),
         ),
-        memoryLimitBytes: options.memoryBudgetBytes,
+        memoryLimitBytes: this.memoryBudgetBytes,
       }),
       tsdb: (limit) => {
         const stats = storage.store.tsdbStats(limit);
@@ -401,6 +435,18 @@ function retentionText(retentionMs: number, diskBudgetBytes: number | undefined)
   const days = retentionMs / 86_400_000;
   const time = Number.isInteger(days) ? `${days}d` : `${Math.round(retentionMs / 1000)}s`;
   return diskBudgetBytes === undefined ? time : `${time} or ${diskBudgetBytes}B`;
+}
+
+// Discovery keeps empty values, which hide a label of the group; labels of series have none. So the two are joined
+// target by target before the empty ones go.
+function mergedGroup(group: DiscoveredGroup): TargetGroup {
+  const targets = group.targets.map((target) => {
+    const builder = new LabelsBuilder();
+    for (const [name, value] of group.labels) builder.set(name, value);
+    for (const [name, value] of target) builder.set(name, value);
+    return builder.labels();
+  });
+  return { source: group.source, targets, labels: Labels.fromRecord({}) };
 }
 
 // Targets on this machine are shown under its name, as they would be reached from elsewhere.

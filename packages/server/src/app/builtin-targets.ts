@@ -47,6 +47,9 @@ export function builtinTarget(jobName: string, instance: string, collect: () => 
       relabel: (labels) => labels,
       metricRelabel: (labels) => labels,
       collect,
+      // One key for all times: a reload leaves built-in jobs alone.
+      key: `builtin:${jobName}:${instance}`,
+      samplesKey: `builtin:${jobName}`,
     },
     groups: [
       {

@@ -76,7 +76,7 @@ export const SERVE_FLAGS: readonly FlagDefinition[] = [
     fallback: "auto",
     help: "Targets that need no configuration: host, self, none; auto means both unless --config.file is a prometheus.yml.",
   },
-  { name: "budget.memory", kind: "size", fallback: "1GB", help: "Memory for the whole process." },
+  { name: "budget.memory", kind: "size", help: "Memory for the whole process. Default: 1GB." },
   {
     name: "budget.disk",
     kind: "size",

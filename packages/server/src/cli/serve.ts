@@ -3,9 +3,10 @@ import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { compileAnchored } from "@belfry/core/model";
 import { startBelfry, type Belfry, type BelfryOptions } from "../app/belfry.ts";
-import { loadRuntimeConfig } from "../app/configuration.ts";
 import { unknownFeatures } from "../app/features.ts";
 import { isLoopback, parseListenAddress, type HostPort } from "../app/listeners.ts";
+import { loadRuntimeConfig } from "../app/runtime-config.ts";
+import { ConfigError } from "../lib/yaml-decode.ts";
 import { systemClock } from "../lib/clock.ts";
 import { createLogger, type LogLevel } from "../lib/log.ts";
 import { VERSION } from "../lib/version.ts";
@@ -43,12 +44,12 @@ export async function serve(flags: Flags, output: Output): Promise<number> {
     belfry = await startBelfry(options);
   } catch (error) {
     // The message says what and where; a stack would only hide it.
-    output.err(`belfry: error: ${error instanceof Error ? error.message : String(error)}\n`);
+    output.err(`belfry: error: ${textOf(error)}\n`);
     if (error instanceof Error && error.message.startsWith("BUG:")) output.err(`${error.stack}\n`);
     return 1;
   }
   const onHangup = (): void => {
-    belfry.reload().catch((error: unknown) => log.error("Error reloading config", { err: error }));
+    belfry.reload().catch((error: unknown) => log.error("Error reloading config", { err: textOf(error) }));
   };
   const onStop = (): void => finish(0);
   process.on("SIGHUP", onHangup);
@@ -70,6 +71,11 @@ export async function serve(flags: Flags, output: Output): Promise<number> {
   }
   log.info("See you next time!");
   return code;
+}
+
+function textOf(error: unknown): string {
+  if (error instanceof ConfigError) return error.describe();
+  return error instanceof Error ? error.message : String(error);
 }
 
 function serveOptions(flags: Flags, log: BelfryOptions["log"], onQuit: () => void): BelfryOptions {
@@ -99,7 +105,7 @@ function serveOptions(flags: Flags, log: BelfryOptions["log"], onQuit: () => voi
     adminEnabled: flags.boolean("web.enable-admin-api"),
     remoteWriteEnabled: flags.boolean("web.enable-remote-write-receiver"),
     corsOrigin: cors === undefined ? undefined : compileAnchored(cors),
-    memoryBudgetBytes: flags.sizeBytes("budget.memory") ?? 1024 ** 3,
+    memoryBudgetBytes: flags.sizeBytes("budget.memory"),
     diskBudgetBytes: flags.sizeBytes("budget.disk") ?? flags.sizeBytes("storage.tsdb.retention.size"),
     retentionMs: flags.durationMs("storage.tsdb.retention.time"),
     query: {
@@ -110,7 +116,7 @@ function serveOptions(flags: Flags, log: BelfryOptions["log"], onQuit: () => voi
     },
     features: new Set(features),
     flags: shownFlags(flags, configFile),
-    loadConfig: () => loadRuntimeConfig(configFile, { clock: systemClock, log }),
+    loadConfig: () => loadRuntimeConfig(configFile),
     onQuit,
     clock: systemClock,
     log,
