@@ -31,3 +31,16 @@ export {
 } from "./open.ts";
 export { rollback, type RollbackResult } from "./snapshot.ts";
 export { SqlDatabase, type StatementEvent } from "./sql-database.ts";
+export {
+  deleteSamples,
+  diskUsage,
+  dropExpiredDays,
+  enforceDiskBudget,
+  RETAINED_TABLES,
+  setRetention,
+  type DayUsage,
+  type DiskBudgetResult,
+  type DiskUsage,
+  type RetainedTable,
+} from "./retention.ts";
+export { DAY_MS, DEFAULT_METRIC_RETENTION_MS } from "./metric-tables.ts";

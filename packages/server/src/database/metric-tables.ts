@@ -27,12 +27,18 @@ const DURABLE = {
   fsync_after_insert: 1,
   fsync_part_directory: 1,
   non_replicated_deduplication_window: 1_000,
+} as const;
+
+const RETAINED = {
+  ...DURABLE,
+  // Whole days end; a changed retention looks at the parts again without rewriting them.
   ttl_only_drop_parts: 1,
+  materialize_ttl_recalculate_only: 1,
 } as const;
 
 // A day that is over is merged into one part, once nothing has come for it in an hour.
 const BY_DAY = {
-  ...DURABLE,
+  ...RETAINED,
   min_age_to_force_merge_seconds: 3_600,
   min_age_to_force_merge_on_partition_only: 1,
 } as const;
