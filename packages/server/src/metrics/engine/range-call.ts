@@ -23,7 +23,7 @@ import {
 import type { CallPlan, RangePlan, SubqueryPlan } from "./plan.ts";
 import { executionError } from "./query-error.ts";
 import { extrapolatedRate, RateGeometry } from "./rate.ts";
-import { rateWithHistograms, rateWithStartTimes } from "./rate-histograms.ts";
+import { rateByStep } from "./rate-histograms.ts";
 import {
   changes,
   countOverTime,
@@ -73,8 +73,7 @@ function rate(call: RangeCall): number {
   const { windows, row } = call;
   const kind = RATES[call.plan.func]!;
   if (call.extended !== undefined) return extendedRate(call, kind);
-  if (windows.hn > 0) return rateWithHistograms(call, kind);
-  if (windows.starts !== null) return rateWithStartTimes(call, kind);
+  if (windows.hn > 0 || windows.starts !== null) return rateByStep(call, kind);
   return extrapolatedRate(windows, row, call, kind, call.geometry);
 }
 

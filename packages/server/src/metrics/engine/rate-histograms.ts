@@ -37,17 +37,8 @@ function startTimesOverlap(previousStart: number, previousTime: number, start: n
   return start !== 0 && start < previousTime && start !== previousStart;
 }
 
-/** rateWithHistograms evaluates windows some of which hold histograms. */
-export function rateWithHistograms(call: RangeCall, kind: RateKind): number {
-  return rateByStep(call, kind);
-}
-
-/** rateWithStartTimes evaluates windows of floats that have start timestamps. */
-export function rateWithStartTimes(call: RangeCall, kind: RateKind): number {
-  return rateByStep(call, kind);
-}
-
-function rateByStep(call: RangeCall, kind: RateKind): number {
+/** rateByStep fills the row of the call and returns how many steps have a result. */
+export function rateByStep(call: RangeCall, kind: RateKind): number {
   const { windows, row } = call;
   let count = 0;
   for (let s = row.from; s < row.to; s++) {
