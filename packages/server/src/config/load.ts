@@ -7,7 +7,7 @@ import { Labels } from "@belfry/core/model";
 import { pointers, type Struct, struct, field } from "../lib/yaml-codecs.ts";
 import { ConfigError, decodeYaml, type Place, quoteText, YamlDecoder } from "../lib/yaml-decode.ts";
 import { renderYaml } from "../lib/yaml-encode.ts";
-import { parseYaml, type YamlDocument, YamlError } from "../lib/yaml-node.ts";
+import { decodeYamlText, parseYaml, type YamlDocument, YamlError } from "../lib/yaml-node.ts";
 import { joinPath } from "../lib/http-config-codec.ts";
 import { glob, GlobError } from "../ingest/discovery/glob.ts";
 import type { ScrapeConfig } from "../ingest/scrape/config.ts";
@@ -81,8 +81,8 @@ class Reader {
   }
 
   load(path: string): LoadedConfig {
-    const text = readFileSync(path, "utf8");
-    return inFile(`parsing YAML file ${path}: `, () => this.read(text, dirname(path)));
+    const bytes = readFileSync(path);
+    return inFile(`parsing YAML file ${path}: `, () => this.read(textOf(bytes), dirname(path)));
   }
 
   read(text: string, folder: string): LoadedConfig {
@@ -223,8 +223,9 @@ function readJobs(text: string, config: PrometheusConfig): readonly ScrapeConfig
 // A file that is named by another one: its absence is a fault of that one.
 function readNamed(path: string): string {
   try {
-    return readFileSync(path, "utf8");
+    return textOf(readFileSync(path));
   } catch (error) {
+    if (error instanceof ConfigError) throw error;
     throw new ConfigError(`could not read ${path}: ${(error as Error).message}`, undefined, { cause: error });
   }
 }
@@ -235,6 +236,10 @@ function globOr(pattern: string): string[] {
   } catch {
     return [];
   }
+}
+
+function textOf(bytes: Uint8Array): string {
+  return decodeChecked(() => decodeYamlText(bytes));
 }
 
 function parseChecked(text: string): YamlDocument {

@@ -43,11 +43,11 @@ export class ConfigError extends AppError {
     this.place = place;
   }
 
-  /** describe is the message with the place, unless the message names a line itself. */
-  describe(): string {
-    if (this.place === undefined || /\bline \d+: /.test(this.message)) return this.message;
+  /** where says in words where it is, or is "" where that is unknown or in the message already. */
+  get where(): string {
+    if (this.place === undefined || /\bline \d+: /.test(this.message)) return "";
     const { line, path } = this.place;
-    return `${this.message} (${path === "" ? "" : `at ${path}, `}line ${line})`;
+    return `${path === "" ? "" : `${path}, `}line ${line}`;
   }
 }
 

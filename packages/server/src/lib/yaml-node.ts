@@ -67,6 +67,15 @@ export class YamlError extends AppError {
   }
 }
 
+/** decodeYamlText makes text of a file's bytes. Throws YamlError for what is not UTF-8. */
+export function decodeYamlText(bytes: Uint8Array): string {
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch {
+    throw new YamlError("invalid leading UTF-8 octet");
+  }
+}
+
 /** parseYaml reads the first document. Throws YamlError. */
 export function parseYaml(text: string): YamlDocument {
   const control = CONTROL.exec(text);
@@ -253,6 +262,14 @@ function syntaxError(error: YAMLError, lines: LineCounter, text: string): YamlEr
   let line = lines.linePos(error.pos[0]).line;
   if (found === undefined) return new YamlError(`line ${line}: ${error.message}`, line);
   let message = found.text;
+  if (error.code === "BAD_INDENT" && error.message.startsWith("Flow")) {
+    const closer = text[error.pos[0]];
+    if (closer === "}" || closer === "]") {
+      // `[b: }`: what is missing is the value, not the end of the list.
+      if (text.slice(0, error.pos[0]).trimEnd().endsWith(":")) message = "did not find expected node content";
+      // Upstream does not mind indentation inside brackets: it reads on to the end of the text.
+    } else line = lines.linePos(text.length).line;
+  }
   if (error.code === "BLOCK_AS_IMPLICIT_KEY" && found.phase === "scanner") {
     // The package points at the value, upstream at the colon that came too much.
     const colon = /:(\s|$)/.exec(text.slice(error.pos[0]));
