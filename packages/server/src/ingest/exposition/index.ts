@@ -8,3 +8,4 @@ export { ProtobufParser } from "./protobuf-parser.ts";
 export { readStrictOpenMetrics, type StrictFamily, type StrictSample } from "./openmetrics-strict.ts";
 export { readEntries } from "./read-entries.ts";
 export { NhcbParser } from "./nhcb-parser.ts";
+export { checkMetrics, type MetricProblem, type MetricsReport } from "./lint.ts";
