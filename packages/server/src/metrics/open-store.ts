@@ -441,6 +441,8 @@ class Store implements MetricStore {
   }
 
   maintain(): void {
+    // What leaves the head now is in the database.
+    this.oldestStoredMs = Math.min(this.oldestStoredMs, this.head.currentStats().minTimeMs);
     this.head.maintain();
   }
 

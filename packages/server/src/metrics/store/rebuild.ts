@@ -144,7 +144,7 @@ export class Rebuild {
     const { reader, exemplars, head, signal } = this.parts;
     let from = newest - head.windowMs;
     const series = [...this.known.values()].flat();
-    const rows = await reader.exemplars(series, from, newest, signal);
+    const rows = await reader.exemplars(series, from, Infinity, signal);
     rows.sort((a, b) => a.exemplar.timeMs - b.exemplar.timeMs);
     const surplus = rows.length - Math.min(MAX_EXEMPLARS, exemplars.capacity);
     if (surplus > 0) from = rows.splice(0, surplus).at(-1)!.exemplar.timeMs + 1;

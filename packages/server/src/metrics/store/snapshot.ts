@@ -22,19 +22,21 @@ export const METRIC_TABLE_NAMES = [
 export async function takeSnapshot(database: Database, snapshotPath: string, nowMs: number): Promise<string> {
   const stamp = new Date(nowMs).toISOString().replace(/[-:]/g, "").replace(/\..*/, "Z");
   const name = `${stamp}-${randomBytes(8).toString("hex")}`;
-  for (const table of METRIC_TABLE_NAMES) await database.exec(`ALTER TABLE ${table} FREEZE WITH NAME '${name}'`);
-  if (database.kind !== "embedded") return name;
+  // The engine would write a dash as %2D in the folder's name.
+  const frozen = name.replace("-", "_");
+  for (const table of METRIC_TABLE_NAMES) await database.exec(`ALTER TABLE ${table} FREEZE WITH NAME '${frozen}'`);
+  if (database.kind !== "embedded") return frozen;
   const disks = await database.query<{ path: string }>(`SELECT path FROM system.disks WHERE name = 'default'`);
   const target = join(snapshotPath, name);
   try {
     mkdirSync(target, { recursive: true });
-    const statements: string[] = [];
-    for (const table of METRIC_TABLE_NAMES) {
-      const rows = await database.query<{ statement: string }>(`SHOW CREATE TABLE ${table}`);
-      statements.push(`${rows[0]!.statement};\n`);
-    }
-    writeFileSync(join(target, "schema.sql"), statements.join("\n"));
-    renameSync(join(disks[0]!.path, "shadow", name), join(target, "shadow"));
+    const tables = await database.query<{ statement: string }>(
+      `SELECT create_table_query AS statement FROM system.tables ` +
+        `WHERE database = currentDatabase() AND name IN {names:Array(String)} ORDER BY name`,
+      { params: { names: [...METRIC_TABLE_NAMES] } },
+    );
+    writeFileSync(join(target, "schema.sql"), tables.map(({ statement }) => `${statement};\n`).join("\n"));
+    renameSync(join(disks[0]!.path, "shadow", frozen), join(target, "shadow"));
   } catch (cause) {
     throw new AppError("SNAPSHOT_FAILED", `could not put the snapshot into ${target}: ${(cause as Error).message}`, {
       cause,
