@@ -1,6 +1,8 @@
 // How the same tables are declared on one engine and on a cluster. On a cluster every table is two: the rows lie
 // in `<name>_local` on each shard, replicated, and `<name>` is a Distributed table in front of them.
 
+import { quoteString } from "./statement.ts";
+
 /** Dialect is what SQL builders must know of the engine. */
 export interface Dialect {
   readonly kind: "embedded" | "server" | "cluster";
@@ -67,8 +69,8 @@ export function createTable(dialect: Dialect, spec: TableSpec): string[] {
   if (spec.primaryKey !== undefined) lines.push(`PRIMARY KEY ${spec.primaryKey}`);
   lines.push(`ORDER BY ${spec.orderBy}`);
   if (spec.ttl !== undefined) lines.push(`TTL ${spec.ttl}`);
-  const settings = Object.entries(spec.settings ?? {}).map(([name, value]) =>
-    typeof value === "number" ? `${name} = ${value}` : `${name} = '${value}'`,
+  const settings = Object.entries(spec.settings ?? {}).map(
+    ([name, value]) => `${settingName(dialect, name)} = ${typeof value === "number" ? value : quoteString(value)}`,
   );
   if (settings.length > 0) lines.push(`SETTINGS ${settings.join(", ")}`);
   const statements = [lines.join("\n")];
@@ -91,6 +93,11 @@ function engineOf(dialect: Dialect, engine: string): string {
   const [name, args] = /^(\w+)(?:\((.*)\))?$/s.exec(engine)!.slice(1);
   const path = `'/clickhouse/tables/{shard}/${dialect.database}/{uuid}', '{replica}'`;
   return `Replicated${name}(${path}${args ? `, ${args}` : ""})`;
+}
+
+// Replicated tables remember deduplication tokens by a setting of their own.
+function settingName(dialect: Dialect, name: string): string {
+  return dialect.kind === "cluster" ? name.replace(/^non_replicated_/, "replicated_") : name;
 }
 
 function clusterName(dialect: Dialect): string {
