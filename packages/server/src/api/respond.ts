@@ -5,6 +5,8 @@ import type { Transform } from "node:stream";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { ApiError, toApiError } from "./errors.ts";
 
+// Up to this length an answer is made whole; the pieces of a longer one are sent as they are made.
+const STREAM_FROM_LENGTH = 128 * 1024;
 // Below this many bytes a compressed answer is no faster anywhere.
 const COMPRESS_FROM_BYTES = 1400;
 
@@ -66,26 +68,28 @@ export function sendPieces(
   contentType: string,
 ): FastifyReply {
   const iterator = pieces[Symbol.iterator]();
-  const first = iterator.next();
-  const second = first.done ? first : iterator.next();
-  if (first.done || second.done) {
-    return sendText(request, reply, first.done ? "" : first.value, contentType);
+  // Fast path: most answers are small, and a stream costs more than they do.
+  let start = "";
+  while (start.length < STREAM_FROM_LENGTH) {
+    const next = iterator.next();
+    if (next.done) return sendText(request, reply, start, contentType);
+    start += next.value;
   }
   const encoding = acceptedEncoding(request);
   void reply.header("content-type", contentType);
-  let waiting: string[] = [first.value, second.value];
+  let waiting = start;
   const source = new Readable({
     read() {
-      if (waiting.length > 0) {
-        const next = waiting.shift()!;
-        this.push(next, "utf8");
+      if (waiting !== "") {
+        this.push(waiting, "utf8");
+        waiting = "";
         return;
       }
       const next = iterator.next();
       this.push(next.done ? null : next.value, "utf8");
     },
     destroy(error, callback) {
-      waiting = [];
+      waiting = "";
       iterator.return?.();
       callback(error);
     },

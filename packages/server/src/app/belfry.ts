@@ -6,13 +6,13 @@ import { hostname } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { existsSync } from "node:fs";
-import { Labels, LabelsBuilder } from "@belfry/core/model";
+import { Labels } from "@belfry/core/model";
 import type { FastifyInstance } from "fastify";
 import { createHttpServer, registerManagementRoutes, registerPrometheusRoutes } from "../api/index.ts";
-import { createDiscoverer, DiscoveryManager, type TargetGroup as DiscoveredGroup } from "../ingest/discovery/index.ts";
+import { createDiscoverer, DiscoveryManager } from "../ingest/discovery/index.ts";
 import { createHostCollector, type HostCollector } from "../ingest/exporters/host/index.ts";
 import { createRemoteWriteReceiver, DEFAULT_REMOTE_WRITE_LIMITS } from "../ingest/remote-write/index.ts";
-import { ScrapeManager, type TargetGroup } from "../ingest/scrape/index.ts";
+import { ScrapeManager } from "../ingest/scrape/index.ts";
 import type { Clock } from "../lib/clock.ts";
 import { HttpClient } from "../lib/http-client.ts";
 import type { Logger } from "../lib/log.ts";
@@ -28,6 +28,7 @@ import type { RuntimeConfig } from "./runtime-config.ts";
 import { openStorage, type Storage } from "./storage.ts";
 import { registerStoreMetrics } from "./store-metrics.ts";
 import { selfMetricFamilies } from "./self-metrics.ts";
+import { joinTargetLabels } from "./target-labels.ts";
 
 /** BelfryOptions is what the command line decides. */
 export interface BelfryOptions {
@@ -68,7 +69,7 @@ export interface Belfry {
 
 const DEFAULT_RETENTION_MS = 15 * 86_400_000;
 const DEFAULT_MEMORY_BUDGET_BYTES = 1024 ** 3;
-const DISK_CHECK_INTERVAL_MS = 60_000;
+const RETENTION_INTERVAL_MS = 60_000;
 // Requests under way get this long to finish when the process is asked to stop.
 const STOP_GRACE_MS = 5_000;
 const RELOAD_FAILED = "Configuration reload has failed.";
@@ -165,7 +166,7 @@ class Running implements Belfry {
           registry,
           httpClient: (http) => new HttpClient(http),
         }),
-      update: (job, groups) => void this.scraping.updateTargets(job, groups.map(mergedGroup)),
+      update: (job, groups) => void this.scraping.updateTargets(job, groups.map(joinTargetLabels)),
     });
     this.processMetrics = registerProcessMetrics(registry);
     registerStoreMetrics(registry, storage.store);
@@ -184,7 +185,7 @@ class Running implements Belfry {
     void this.storage.store.rebuilt.then(() => this.notifications.clear(STARTING_UP));
     await this.storage.store.ready;
     await this.applyConfig(this.config);
-    this.startDiskBudget();
+    this.startRetention();
     this.isReady = true;
   }
 
@@ -260,14 +261,12 @@ class Running implements Belfry {
     return targets.filter((target) => !configured.has(target.settings.jobName));
   }
 
-  private startDiskBudget(): void {
+  private startRetention(): void {
     const timer = this.options.clock.setInterval(() => {
-      const budget = this.diskBudget();
-      if (budget === undefined) return;
-      this.storage.enforceDiskBudget(budget).catch((error: unknown) => {
-        this.options.log.error("Could not enforce the disk budget", { err: error });
+      this.storage.enforceRetention(this.diskBudget()).catch((error: unknown) => {
+        this.options.log.error("Could not enforce the retention", { err: error });
       });
-    }, DISK_CHECK_INTERVAL_MS);
+    }, RETENTION_INTERVAL_MS);
     this.stopTimers.push(() => timer.cancel());
   }
 
@@ -435,18 +434,6 @@ function retentionText(retentionMs: number, diskBudgetBytes: number | undefined)
   const days = retentionMs / 86_400_000;
   const time = Number.isInteger(days) ? `${days}d` : `${Math.round(retentionMs / 1000)}s`;
   return diskBudgetBytes === undefined ? time : `${time} or ${diskBudgetBytes}B`;
-}
-
-// Discovery keeps empty values, which hide a label of the group; labels of series have none. So the two are joined
-// target by target before the empty ones go.
-function mergedGroup(group: DiscoveredGroup): TargetGroup {
-  const targets = group.targets.map((target) => {
-    const builder = new LabelsBuilder();
-    for (const [name, value] of group.labels) builder.set(name, value);
-    for (const [name, value] of target) builder.set(name, value);
-    return builder.labels();
-  });
-  return { source: group.source, targets, labels: Labels.fromRecord({}) };
 }
 
 // Targets on this machine are shown under its name, as they would be reached from elsewhere.

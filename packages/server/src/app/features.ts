@@ -42,8 +42,7 @@ export function featureReport(
 ): Record<string, Record<string, boolean>> {
   const experimental = enabled.has("promql-experimental-functions");
   const functions: Record<string, boolean> = {};
-  for (const [name, definition] of FUNCTIONS)
-    functions[name] = experimental || !definition.experimental;
+  for (const [name, definition] of FUNCTIONS) functions[name] = experimental || !definition.experimental;
   const durations = enabled.has("promql-duration-expr");
   for (const name of ["start", "end", "range", "step", "min_of", "max_of"]) functions[name] ??= durations;
   const fill = enabled.has("promql-binop-fill-modifiers");

@@ -3,12 +3,15 @@ import { join } from "node:path";
 import {
   type ClosableBatchWriter,
   createBatchWriter,
+  dropExpiredDays,
+  enforceDiskBudget,
   ExemplarRows,
   HistogramRows,
   MetadataRows,
   openDatabase,
   SampleRows,
   SeriesRows,
+  setRetention,
   type SqlDatabase,
   type StatementEvent,
 } from "../database/index.ts";
@@ -42,8 +45,8 @@ export interface StorageOptions {
 export interface Storage {
   database: SqlDatabase;
   store: MetricStore;
-  /** enforceDiskBudget drops the oldest days until everything fits. */
-  enforceDiskBudget(budgetBytes: number): Promise<void>;
+  /** enforceRetention drops the days that are past the retention, and the oldest ones until everything fits the budget. */
+  enforceRetention(diskBudgetBytes: number | undefined): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -79,6 +82,12 @@ export async function openStorage(options: StorageOptions): Promise<Storage> {
     ]),
   ) as Record<keyof typeof METRIC_ROWS, ClosableBatchWriter>;
   registerWriterMetrics(registry, writers);
+  await setRetention(database, "metrics", options.retentionMs);
+  const usage = registry.gauge("belfry_database_bytes", "Bytes of all tables when last measured.");
+  const dropped = registry.counter(
+    "belfry_retention_dropped_bytes_total",
+    "Bytes of days dropped to stay within the disk budget.",
+  );
   const store = await openMetricStore({
     database,
     writers,
@@ -91,7 +100,25 @@ export async function openStorage(options: StorageOptions): Promise<Storage> {
   return {
     database,
     store,
-    enforceDiskBudget: () => Promise.resolve(),
+    async enforceRetention(diskBudgetBytes) {
+      const now = clock.now();
+      const expired = await dropExpiredDays(database, "metrics", options.retentionMs, now);
+      for (const { table, day } of expired) log.info("Dropped a day past the retention", { table, day });
+      if (diskBudgetBytes === undefined) return;
+      const today = new Date(now).toISOString().slice(0, 10);
+      const result = await enforceDiskBudget(database, diskBudgetBytes, today);
+      usage.set(result.afterBytes);
+      for (const { table, day, bytes } of result.dropped) {
+        dropped.inc(bytes);
+        log.warn("Dropped a day to stay within the disk budget", { table, day, bytes });
+      }
+      if (result.afterBytes > diskBudgetBytes) {
+        log.warn("The current day alone is larger than the disk budget", {
+          bytes: result.afterBytes,
+          budget: diskBudgetBytes,
+        });
+      }
+    },
     async close() {
       // The store hands its last rows to the writers, the writers theirs to the database.
       await store.close();

@@ -74,7 +74,7 @@ export async function serve(flags: Flags, output: Output): Promise<number> {
 }
 
 function textOf(error: unknown): string {
-  if (error instanceof ConfigError) return error.describe();
+  if (error instanceof ConfigError && error.where !== "") return `${error.message} (${error.where})`;
   return error instanceof Error ? error.message : String(error);
 }
 
