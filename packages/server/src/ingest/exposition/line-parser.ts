@@ -59,6 +59,9 @@ const UNKNOWN_TYPE = METRIC_TYPES.indexOf("unknown");
 // Room behind the body for the sentinel that ends the last line.
 const SLACK_BYTES = 8;
 
+/** CREATED_NAME is the cache detail of a series whose name ends in `_created`, where those are not to be series. */
+export const CREATED_NAME = 255;
+
 /** LineContext is where a series stands in the body and which metadata applied there. */
 export interface LineContext {
   readonly lineStart: number;
@@ -159,7 +162,8 @@ export abstract class LineParser implements ExpositionParser {
         if (id !== 0) cache.next[this.previous] = id;
       }
     }
-    if (id === 0) {
+    // What may be a start timestamp and no series is decided by the lexer.
+    if (id === 0 || cache.detail[id] === CREATED_NAME) {
       const entry = this.lexLine();
       if (entry === Entry.End) this.done = true;
       return entry;
@@ -187,7 +191,8 @@ export abstract class LineParser implements ExpositionParser {
       }
       this.hasTime = false;
       this.at = after;
-      this.tokenStart = at;
+      // Where the last token began: the brace, or the name.
+      this.tokenStart = bytes[after - 1] === 0x7d ? after - 1 : at;
       this.state = State.Value;
       return this.lexRest();
     }
@@ -329,12 +334,13 @@ export abstract class LineParser implements ExpositionParser {
   }
 
   /** remember finds or makes the entry of the series that was just lexed. */
-  protected remember(start: number, end: number): void {
+  protected remember(start: number, end: number, detail = 0): void {
     const { cache, bytes } = this;
     const hash = hashBytes(bytes, start, end);
     let id = cache.find(bytes, start, end, hash);
     this.repeated = id !== 0 && cache.seen[id] === cache.iteration;
     if (id === 0) id = cache.add(LineKind.Series, bytes, start, end, hash);
+    cache.detail[id] = detail;
     cache.seen[id] = cache.iteration;
     cache.next[this.previous] = id;
     this.previous = id;

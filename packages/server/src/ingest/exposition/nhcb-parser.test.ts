@@ -39,15 +39,15 @@ function nhcb(body: string, options: ParserOptions = {}) {
 
 const CONVERTED = [
   "type rpc: histogram",
-  '{__name__="rpc", zone="a"} histogram',
-  '{__name__="rpc", zone="b"} histogram',
+  '{__name__="rpc", zone="a"} histogram 6',
+  '{__name__="rpc", zone="b"} histogram 1',
   "help up: Is it up?",
   '{__name__="up"} 1',
   "type not_ours: gauge",
   '{__name__="rpc_count", zone="c"} 7',
   "type broken: histogram",
   "type last: histogram",
-  '{__name__="last"} histogram',
+  '{__name__="last"} histogram 2',
 ];
 
 describe("NhcbParser", () => {
@@ -87,7 +87,7 @@ describe("NhcbParser", () => {
       '{__name__="rpc_bucket", le="+Inf", zone="a"} 6',
       '{__name__="rpc_sum", zone="a"} 20',
       '{__name__="rpc_count", zone="a"} 6',
-      '{__name__="rpc", zone="a"} histogram',
+      '{__name__="rpc", zone="a"} histogram 6',
       '{__name__="rpc_bucket", le="1.0", zone="b"} 0',
     ]);
     expect(lines).toContain('{__name__="broken_sum"} 1');
@@ -106,7 +106,7 @@ h_created 1
     const parser = new NhcbParser(new OpenMetricsParser(new LineCache(), options), options);
     expect(readEntries(parser, Buffer.from(body), true)).toEqual([
       "type h: histogram",
-      '{__name__="h"} histogram @1500 since 1000 # {id="x"} 0.5 @1000 # {id="y"} 3 @1250',
+      '{__name__="h"} histogram 2 @1500 since 1000 # {id="x"} 0.5 @1000 # {id="y"} 3 @1250',
     ]);
   });
 });

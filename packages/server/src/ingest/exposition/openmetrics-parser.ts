@@ -3,7 +3,7 @@
 import { METRIC_TYPES, type MetricType } from "@belfry/core/model";
 import { ExpositionError } from "./exposition-error.ts";
 import { LineKind, type LineCache } from "./line-cache.ts";
-import { LineParser, State, Token, unescapeValue } from "./line-parser.ts";
+import { CREATED_NAME, LineParser, State, Token, unescapeValue } from "./line-parser.ts";
 import { parseFloatBytes } from "./parse-float.ts";
 import { Entry, type ParserOptions } from "./parser.ts";
 import { decodeUtf8, isValidUtf8, quoteBytes } from "./quote-bytes.ts";
@@ -141,8 +141,9 @@ export class OpenMetricsParser extends LineParser {
           const start = this.tokenStart;
           const end = this.prefix(token);
           this.lexed = true;
-          if (this.options.skipCreatedSeries === true && hasStartTimestamp(this.type) && this.isCreatedName()) continue;
-          this.remember(start, end);
+          const created = this.options.skipCreatedSeries === true && this.isCreatedName();
+          if (created && hasStartTimestamp(this.type)) continue;
+          this.remember(start, end, created ? CREATED_NAME : 0);
           return Entry.Series;
         }
         default:

@@ -4,41 +4,8 @@ import { ExpositionError } from "./exposition-error.ts";
 import { LineCache } from "./line-cache.ts";
 import { Entry, type ParserOptions } from "./parser.ts";
 import { ProtobufParser } from "./protobuf-parser.ts";
+import { double, family, int, label, message, packed, span, text, time, zigzag } from "./protobuf-writer.ts";
 import { readEntries } from "./read-entries.ts";
-
-// A minimal writer of protobuf messages.
-const varint = (value: number): number[] => {
-  const out: number[] = [];
-  let rest = BigInt.asUintN(64, BigInt(value));
-  while (rest > 127n) {
-    out.push(Number(rest & 127n) | 128);
-    rest >>= 7n;
-  }
-  out.push(Number(rest));
-  return out;
-};
-const int = (field: number, value: number): number[] => [...varint(field * 8), ...varint(value)];
-const zigzag = (value: number): number => (value < 0 ? -2 * value - 1 : 2 * value);
-const double = (field: number, value: number): number[] => {
-  const bytes = new Uint8Array(8);
-  new DataView(bytes.buffer).setFloat64(0, value, true);
-  return [...varint(field * 8 + 1), ...bytes];
-};
-const message = (field: number, ...parts: number[][]): number[] => {
-  const body = parts.flat();
-  return [...varint(field * 8 + 2), ...varint(body.length), ...body];
-};
-const text = (field: number, value: string): number[] => message(field, [...Buffer.from(value)]);
-const packed = (field: number, ...values: number[]): number[] => message(field, values.flatMap(varint));
-const family = (name: string, type: number, ...rest: number[][]): number[] => {
-  const body = [text(1, name), text(2, "Some help."), int(3, type), ...rest].flat();
-  return [...varint(body.length), ...body];
-};
-const label = (name: string, value: string): number[] => message(1, text(1, name), text(2, value));
-const time = (field: number, seconds: number, nanos: number): number[] =>
-  message(field, int(1, seconds), int(2, nanos));
-const span = (field: number, offset: number, length: number): number[] =>
-  message(field, int(1, zigzag(offset)), int(2, length));
 
 function read(body: number[], options: ParserOptions = {}): string[] {
   return readEntries(new ProtobufParser(new LineCache(), options), Uint8Array.from(body), true);
@@ -147,7 +114,7 @@ describe("ProtobufParser", () => {
   };
 
   test("native histograms, alone or with the classic series", () => {
-    expect(read(NATIVE)).toEqual([...HEADER("native", "histogram"), '{__name__="native"} histogram']);
+    expect(read(NATIVE)).toEqual([...HEADER("native", "histogram"), '{__name__="native"} histogram 6']);
     const h = histogramOf(NATIVE)!;
     expect(h.schema).toBe(3);
     expect([...h.positiveBuckets]).toEqual([2, 1, 2]);
@@ -158,19 +125,19 @@ describe("ProtobufParser", () => {
     expect(histogramToString(h)).toContain("count:6");
     expect(read(NATIVE, { keepClassicHistograms: true })).toEqual([
       ...HEADER("native", "histogram"),
-      '{__name__="native"} histogram',
+      '{__name__="native"} histogram 6',
       '{__name__="native_count"} 6',
       '{__name__="native_sum"} 12.5',
       '{__name__="native_bucket", le="5.0"} 6',
       '{__name__="native_bucket", le="+Inf"} 6',
     ]);
-    expect(read(NATIVE, { ignoreNativeHistograms: true })).not.toContain('{__name__="native"} histogram');
+    expect(read(NATIVE, { ignoreNativeHistograms: true })).not.toContain('{__name__="native"} histogram 6');
   });
 
   test("classic histograms become native ones with custom buckets", () => {
     expect(read(CLASSIC, { convertClassicHistograms: true })).toEqual([
       ...HEADER("size", "histogram"),
-      '{__name__="size"} histogram',
+      '{__name__="size"} histogram 3',
     ]);
     const h = histogramOf(CLASSIC, { convertClassicHistograms: true })!;
     expect(h.schema).toBe(-53);

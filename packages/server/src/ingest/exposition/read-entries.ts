@@ -21,7 +21,8 @@ export function readEntries(parser: ExpositionParser, body: Uint8Array, startTim
       case Entry.Comment:
         break;
       default: {
-        let line = `${parser.labels().toString()} ${entry === Entry.Histogram ? "histogram" : parser.value}`;
+        const value = entry === Entry.Histogram ? `histogram ${parser.histogram?.count}` : parser.value;
+        let line = `${parser.labels().toString()} ${value}`;
         if (parser.hasTime) line += ` @${parser.timeMs}`;
         const startMs = startTimes ? parser.startMs() : 0;
         if (startMs !== 0) line += ` since ${startMs}`;
