@@ -8,7 +8,8 @@ import { MetricsRegistry } from "../packages/server/src/lib/metrics-registry.ts"
 import type { Appendable, Appender } from "../packages/server/src/metrics/appender.ts";
 import { openMetricStore } from "../packages/server/src/metrics/index.ts";
 import { Entry, LineCache, TextParser } from "../packages/server/src/ingest/exposition/index.ts";
-import { type LoopSettings, ScrapeLoop } from "../packages/server/src/ingest/scrape/scrape-loop.ts";
+import { ScrapeLoop } from "../packages/server/src/ingest/scrape/scrape-loop.ts";
+import { loopSettings } from "../packages/server/src/ingest/scrape/scrape-settings-fixture.ts";
 import { ScrapeMetrics } from "../packages/server/src/ingest/scrape/scrape-metrics.ts";
 import { builtinScraper } from "../packages/server/src/ingest/scrape/scraper.ts";
 import { Target } from "../packages/server/src/ingest/scrape/target.ts";
@@ -62,24 +63,7 @@ function measure(what: string, run: () => void | Promise<void>, samples: number)
   });
 }
 
-const SETTINGS: LoopSettings = {
-  intervalMs: 15_000,
-  timeoutMs: 10_000,
-  extraMetrics: false,
-  honorLabels: false,
-  honorTimestamps: true,
-  trackTimestampsStaleness: false,
-  sampleLimit: 0,
-  labelLimit: 0,
-  labelNameLengthLimit: 0,
-  labelValueLengthLimit: 0,
-  bucketLimit: 0,
-  maxSchema: 8,
-  nameValidation: "utf8",
-  metricRelabel: (labels) => labels,
-  startTimestamps: false,
-  fallbackMediaType: "",
-};
+const SETTINGS = loopSettings();
 
 const nothing: Appendable = {
   appender(): Appender {

@@ -5,28 +5,12 @@ import { silentLogger } from "../../lib/log.ts";
 import { MetricsRegistry } from "../../lib/metrics-registry.ts";
 import { RecordingAppendable } from "./recording-appendable.ts";
 import { type LoopSettings, ScrapeLoop } from "./scrape-loop.ts";
+import { loopSettings } from "./scrape-settings-fixture.ts";
 import { ScrapeMetrics } from "./scrape-metrics.ts";
 import { builtinScraper } from "./scraper.ts";
 import { Target } from "./target.ts";
 
-const SETTINGS: LoopSettings = {
-  intervalMs: 15_000,
-  timeoutMs: 10_000,
-  extraMetrics: false,
-  honorLabels: false,
-  honorTimestamps: true,
-  trackTimestampsStaleness: false,
-  sampleLimit: 0,
-  labelLimit: 0,
-  labelNameLengthLimit: 0,
-  labelValueLengthLimit: 0,
-  bucketLimit: 0,
-  maxSchema: 8,
-  nameValidation: "utf8",
-  metricRelabel: (labels) => labels,
-  startTimestamps: false,
-  fallbackMediaType: "",
-};
+const SETTINGS = loopSettings();
 
 /** setUp makes a loop whose target answers what `body` holds. */
 function setUp(settings: Partial<LoopSettings> = {}) {

@@ -140,12 +140,12 @@ export class ScrapeLoop {
       await this.scrapeSafely(this.alignedTime());
       if (this.ended()) return;
       // A tick that passed during the scrape is made up for at once, once; further ones are skipped.
-      const elapsed = (clock.monotonicMs() - this.startMonotonic) / intervalMs;
-      if (elapsed >= tick + 1) tick = Math.floor(elapsed);
-      else {
+      const passed = (): number => Math.floor((clock.monotonicMs() - this.startMonotonic) / intervalMs);
+      if (passed() <= tick) {
         tick++;
         if (!(await this.wait(this.startMonotonic + tick * intervalMs - clock.monotonicMs()))) return;
       }
+      tick = Math.max(tick, passed());
     }
   }
 
