@@ -2,6 +2,7 @@
 import { createReadStream, existsSync, statSync } from "node:fs";
 import { join, normalize, sep } from "node:path";
 import Fastify, { type FastifyInstance, type FastifyRequest } from "fastify";
+import { boundBodies } from "./body-budget.ts";
 import { ApiError, messageOf, toApiError } from "./errors.ts";
 import { sendError } from "./respond.ts";
 
@@ -62,6 +63,7 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
       .header("access-control-allow-methods", "GET, POST, OPTIONS")
       .header("access-control-expose-headers", "Date");
   });
+  boundBodies(app);
   app.addHook("onResponse", async (request, reply) => {
     const bytes = Number(reply.getHeader("content-length") ?? 0);
     options.observe(routeOf(request), request.method, reply.statusCode, reply.elapsedTime / 1000, bytes);

@@ -1,5 +1,6 @@
 // Remote write in, and the routes of what is not received yet.
-import type { FastifyInstance } from "fastify";
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import { messageOf, toApiError } from "../errors.ts";
 
 /** WriteHandler takes remote write requests. */
 export interface WriteHandler {
@@ -16,7 +17,8 @@ const TEXT = "text/plain; charset=utf-8";
 
 /** registerWriteRoutes adds `/write`, `/read` and `/otlp/v1/metrics` below `/api/v1`. */
 export function registerWriteRoutes(app: FastifyInstance, handler: WriteHandler | undefined): void {
-  app.post("/write", { bodyLimit: handler?.maxBodyBytes ?? 1024 }, async (request, reply) => {
+  const options = { bodyLimit: handler?.maxBodyBytes ?? 1024, errorHandler: plainError };
+  app.post("/write", options, async (request, reply) => {
     if (!handler) {
       return reply
         .status(404)
@@ -41,4 +43,17 @@ export function registerWriteRoutes(app: FastifyInstance, handler: WriteHandler 
   app.post("/otlp/v1/metrics", async (_request, reply) =>
     reply.status(404).header("content-type", TEXT).send("OTLP is not received yet\n"),
   );
+}
+
+// Senders log the body as it is, so what goes wrong before the handler is told as text too, not in the envelope.
+function plainError(error: FastifyError, _request: FastifyRequest, reply: FastifyReply): void {
+  const known = toApiError(error);
+  const status = known.errorType === "internal" ? error.statusCode : known.status;
+  // Ours, not the sender's: for the handler of all routes, which logs it.
+  if (status === undefined || status === 500) throw error;
+  if (known.retryAfterSeconds !== undefined) void reply.header("retry-after", String(known.retryAfterSeconds));
+  void reply
+    .status(status)
+    .header("content-type", TEXT)
+    .send(`${messageOf(error)}\n`);
 }
