@@ -41,8 +41,9 @@ export function engineConfig(limits: EngineLimits): string {
     compiled_expression_cache_elements_size: 1_000,
     // Merges may take half of the budget, never all of it.
     merges_mutations_memory_usage_soft_limit: Math.floor(memory / 2),
-    // Threads. The defaults (hundreds) each cost a stack and an arena.
-    max_thread_pool_size: 128,
+    // Threads. The defaults (hundreds) each cost a stack and an arena. The pool as a whole is far from its limit at
+    // work, but an engine that is closed leaves six threads behind for the next one in the process to find taken.
+    max_thread_pool_size: 1_000,
     max_thread_pool_free_size: 4,
     thread_pool_queue_size: 1_000,
     max_io_thread_pool_size: 8,

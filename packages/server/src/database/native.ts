@@ -30,26 +30,42 @@ const ascii = new TextDecoder("latin1");
 
 /** decodeNative turns the bytes of a result into blocks. Empty blocks are left out. Chunks may be cut anywhere. */
 export async function* decodeNative(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Block, void, undefined> {
-  let rest: Uint8Array | undefined;
+  // A block that is cut waits until there are as many bytes as it was seen to need, so that small chunks do not
+  // make it be decoded again with each of them.
+  let waiting: Uint8Array[] = [];
+  let waitingBytes = 0;
+  let needed = 0;
   for await (const chunk of chunks) {
-    const cursor = new Cursor(rest ? Buffer.concat([rest, chunk]) : chunk);
-    rest = undefined;
+    waiting.push(chunk);
+    waitingBytes += chunk.length;
+    if (waitingBytes < needed) continue;
+    const cursor = new Cursor(waiting.length === 1 ? chunk : Buffer.concat(waiting, waitingBytes));
+    waiting = [];
+    waitingBytes = 0;
+    needed = 0;
     while (cursor.at < cursor.bytes.length) {
       const start = cursor.at;
       const block = readBlock(cursor);
       if (block === undefined) {
-        rest = cursor.bytes.subarray(start);
+        const rest = cursor.bytes.subarray(start);
+        waiting.push(rest);
+        waitingBytes = rest.length;
+        needed = cursor.needed - start;
         break;
       }
       if (block.rows > 0) yield block;
     }
   }
-  if (rest) throw new Error(`the result ends inside a block, ${rest.length} bytes after its beginning`);
+  if (waitingBytes > 0) {
+    throw new Error(`the result ends inside a block, ${waitingBytes} bytes after its beginning`);
+  }
 }
 
 class Cursor {
   readonly bytes: Uint8Array;
   at = 0;
+  /** needed is how long the bytes would have to be for what could not be read. */
+  needed = 0;
 
   constructor(bytes: Uint8Array) {
     this.bytes = bytes;
@@ -58,7 +74,10 @@ class Cursor {
   /** skip returns where `size` bytes begin, past which it moves; -1 when there are not as many. */
   skip(size: number): number {
     const start = this.at;
-    if (start + size > this.bytes.length) return -1;
+    if (start + size > this.bytes.length) {
+      this.needed = start + size;
+      return -1;
+    }
     this.at = start + size;
     return start;
   }
@@ -76,6 +95,7 @@ class Cursor {
       }
       factor *= 128;
     }
+    this.needed = this.bytes.length + 1;
     return -1;
   }
 
