@@ -125,7 +125,7 @@ class Store implements MetricStore {
       metadata: writer(MetadataRows),
     };
     const reader = new MetricReader(database);
-    const queue = new CommitQueue(writers, clock);
+    const queue = new CommitQueue(writers, clock, (metric) => reader.cache.forget(metric));
     const rebuild = new Rebuild({
       head: this.head,
       reader,
@@ -390,9 +390,11 @@ class Store implements MetricStore {
     const { backing } = this;
     if (backing === undefined) return Promise.resolve();
     this.deleting++;
-    const earlier = this.deletions;
-    const done = earlier
-      .then(() => this.deleteBehind(backing, matcherSets, startMs, endMs))
+    const newestMs = backing.rebuild.isRunning ? Infinity : this.head.maxTimeMs;
+    // What is appended from now on stays, though the range may reach into the future. (A late sample that falls
+    // into it while the deletion is under way counts as having come before.)
+    const done = this.deletions
+      .then(() => this.deleteBehind(backing, matcherSets, startMs, Math.min(endMs, newestMs)))
       .finally(() => void this.deleting--);
     this.deletions = done.catch(() => undefined);
     return done;
@@ -404,11 +406,16 @@ class Store implements MetricStore {
     startMs: number,
     endMs: number,
   ): Promise<void> {
-    // A rebuild would read back what is not deleted yet.
-    await this.rebuilt;
-    this.deleteInHead(matcherSets, startMs, endMs);
+    if (backing.rebuild.isRunning) {
+      // It would read back what is not deleted yet.
+      await this.rebuilt;
+      this.deleteInHead(matcherSets, startMs, endMs);
+    }
     await backing.queue.settleBefore(endMs);
-    for (const { idHigh, idLow } of await deleteStored(backing.database, backing.reader, matcherSets, startMs, endMs)) {
+    const { database, reader } = backing;
+    const concerned = await deleteStored(database, reader, matcherSets, startMs, endMs);
+    reader.cache.clear();
+    for (const { idHigh, idLow } of concerned) {
       // Its row may be gone with the samples; the next sample writes it again.
       const slot = this.head.series.findId(idHigh, idLow);
       if (slot >= 0 && this.head.series.row[slot] === SeriesRow.Durable) this.head.series.row[slot] = SeriesRow.Missing;

@@ -28,6 +28,8 @@ const TABLES = ["series", "samples", "histograms", "exemplars", "metadata"] as c
 interface Group {
   /** minTimeMs is the oldest sample in it. */
   minTimeMs: number;
+  /** metrics are the names of the series whose rows are in it. */
+  metrics: Set<string>;
   done: Promise<void>;
   resolve: () => void;
   reject: (cause: unknown) => void;
@@ -37,6 +39,7 @@ interface Group {
 export class CommitQueue implements RowSink {
   private readonly writers: MetricWriters;
   private readonly clock: Clock;
+  private readonly onSeries: (metric: string) => void;
   private readonly rows = {
     series: new SeriesRows(),
     samples: new SampleRows(64 * 1024),
@@ -52,13 +55,20 @@ export class CommitQueue implements RowSink {
   failures = 0;
   lastFailure: unknown;
 
-  constructor(writers: MetricWriters, clock: Clock) {
+  /** `onSeries` hears the metric of every series row, when it is handed over and again when it is durable or failed. */
+  constructor(writers: MetricWriters, clock: Clock, onSeries: (metric: string) => void) {
     this.writers = writers;
     this.clock = clock;
+    this.onSeries = onSeries;
     const { rows } = this;
     this.batch = {
-      series: (idHigh: number, idLow: number, labels: Labels, day: number) =>
-        rows.series.add(day * DAY_MS, idHigh, idLow, labels.pairs),
+      series: (idHigh: number, idLow: number, labels: Labels, day: number) => {
+        const group = (this.open ??= newGroup());
+        const { metricName } = labels;
+        group.metrics.add(metricName);
+        this.onSeries(metricName);
+        rows.series.add(day * DAY_MS, idHigh, idLow, labels.pairs);
+      },
       sample: (idHigh: number, idLow: number, timeMs: number, low: number, high: number, startMs: number) => {
         const group = (this.open ??= newGroup());
         if (timeMs < group.minTimeMs) group.minTimeMs = timeMs;
@@ -110,7 +120,7 @@ export class CommitQueue implements RowSink {
     }
     Promise.all(writes).then(
       () => {
-        this.inFlight.delete(group);
+        this.end(group);
         group.resolve();
       },
       async (cause: unknown) => {
@@ -118,10 +128,15 @@ export class CommitQueue implements RowSink {
         this.lastFailure = cause;
         // Rows of the other tables may still be on their way; the group is over when all are.
         await Promise.allSettled(writes);
-        this.inFlight.delete(group);
+        this.end(group);
         group.reject(cause);
       },
     );
+  }
+
+  private end(group: Group): void {
+    this.inFlight.delete(group);
+    for (const metric of group.metrics) this.onSeries(metric);
   }
 
   /** settleBefore resolves when nothing at or before `timeMs` waits to become durable any more. It does not tell whether it did. */
@@ -146,7 +161,7 @@ function newGroup(): Group {
     reject = onFailed;
   });
   done.catch(() => undefined);
-  return { minTimeMs: Infinity, done, resolve, reject };
+  return { minTimeMs: Infinity, metrics: new Set(), done, resolve, reject };
 }
 
 function write(writer: BatchWriter, rows: { rows: number; take(): Uint8Array }): Promise<void> {

@@ -1,7 +1,7 @@
 // MetricReader asks the tables for what the head does not have: which series there were on some days, and their
 // samples. Matchers go into the SQL where they are look-ups; every series that comes back is tested again here, so
 // that a regular expression means the same for the head and for the database.
-import { type Exemplar, Labels, type Matcher, matchesAll, METRIC_NAME, type MetricMetadata } from "@belfry/core/model";
+import { type Exemplar, Labels, Matcher, matchesAll, METRIC_NAME, type MetricMetadata } from "@belfry/core/model";
 import {
   type Database,
   type HistogramSample,
@@ -12,6 +12,7 @@ import {
   type SampleBlock,
 } from "../../database/index.ts";
 import { DAY_MS, dayOf } from "../rows.ts";
+import { SeriesCache } from "./series-cache.ts";
 
 // What one statement may take; a query's own timeout comes with its signal.
 const READ_TIMEOUT_MS = 120_000;
@@ -20,6 +21,8 @@ const READ_TIMEOUT_MS = 120_000;
 const MAX_LISTED_IDS = 20_000;
 // Grouping a million series would not fit the engine's memory otherwise.
 const SPILL_BYTES = 128 * 1024 * 1024;
+// On a server others may write series too; they are seen after this at the latest.
+const OTHERS_WRITE_MS = 10_000;
 
 /** StoredSeries is a series that the database knows. */
 export interface StoredSeries {
@@ -32,10 +35,13 @@ export interface StoredSeries {
 
 /** MetricReader reads the metric tables. Rejections are DatabaseError or the signal's reason. */
 export class MetricReader {
+  /** cache must be told of series that are written or deleted. */
+  readonly cache: SeriesCache;
   private readonly database: Database;
 
   constructor(database: Database) {
     this.database = database;
+    this.cache = new SeriesCache(database.kind === "embedded" ? Infinity : OTHERS_WRITE_MS);
   }
 
   /** newestTime is the newest sample of all, undefined when there is none. */
@@ -67,6 +73,23 @@ export class MetricReader {
 
   /** series lists the series with samples on the days of a range that satisfy the matchers, each id once. */
   async series(
+    matchers: readonly Matcher[],
+    startMs: number,
+    endMs: number,
+    signal?: AbortSignal,
+  ): Promise<StoredSeries[]> {
+    const name = matchers.find((matcher) => matcher.type === "=" && matcher.name === METRIC_NAME)?.value;
+    if (name === undefined || name === "") return this.querySeries(matchers, startMs, endMs, signal);
+    // Testing the labels of one metric's series here is quicker than reading maps in the engine.
+    const days = `${dayOf(startMs)}-${dayOf(endMs)}`;
+    const byName = [new Matcher("=", METRIC_NAME, name)];
+    const all = await this.cache.get(name, days, performance.now(), () =>
+      this.querySeries(byName, startMs, endMs, signal),
+    );
+    return all.filter(({ labels }) => matchesAll(labels, matchers));
+  }
+
+  private async querySeries(
     matchers: readonly Matcher[],
     startMs: number,
     endMs: number,

@@ -52,6 +52,11 @@ export class Rebuild {
     parts.exemplars.completeFromMs = Infinity;
   }
 
+  /** isRunning tells whether there is something left to read. */
+  get isRunning(): boolean {
+    return this.status.state === "waiting" || this.status.state === "in progress";
+  }
+
   /** run rebuilds; `onFirstStep` is called when the newest samples are in memory. Rejects when the database fails. */
   async run(onFirstStep: () => void): Promise<void> {
     const { head, reader, queue, clock, signal } = this.parts;
