@@ -200,6 +200,10 @@ const dockerCodec: Struct<DockerDiscoveryConfig> = struct<DockerDiscoveryConfig>
       keep: true,
       doc: "Take only the first network of a container that has several. Default true.",
     }),
+    field("include_no_network_targets", "includeNoNetworkTargets", bool, {
+      keep: true,
+      doc: "Make targets without an address of containers that are in no network. Default false.",
+    }),
   ],
   check(config) {
     if (config.host === "") throw new ConfigError("host missing");
@@ -217,6 +221,7 @@ function newDocker(): DockerDiscoveryConfig {
     port: 80,
     refreshIntervalMs: 60_000,
     matchFirstNetwork: true,
+    includeNoNetworkTargets: false,
     http: newHttpClient(),
   };
 }

@@ -62,6 +62,8 @@ export interface DockerDiscoveryConfig {
   port: number;
   refreshIntervalMs: number;
   matchFirstNetwork: boolean;
+  /** includeNoNetworkTargets makes targets without an address of containers that are in no network. */
+  includeNoNetworkTargets: boolean;
   http: HttpClientConfig;
 }
 

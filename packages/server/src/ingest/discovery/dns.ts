@@ -1,130 +1,153 @@
-// DNS discovery: every record of a name is a target. Names are asked as they are written, and, when they do not end
-// with a dot, below each search domain of the system's resolver as well. One name that fails fails alone.
+// DNS discovery. A name is tried with the search domains of the machine, as its own programs do. Three outcomes:
+//
+//   1. a name of the list exists: its records, none perhaps, are the answer;
+//   2. every name of the list is said not to exist: the answer is no targets;
+//   3. for some name no server gave a clear answer: nothing is known, and the targets stay.
 import { Resolver } from "node:dns/promises";
 import { readFileSync } from "node:fs";
+import { quoteText } from "../../lib/yaml-decode.ts";
 import type { DnsDiscoveryConfig, DnsRecordType } from "./config.ts";
-import type { TargetGroup } from "./target-group.ts";
+import { type Discoverer, type DiscoveryEnvironment, joinHostPort } from "./discoverer.ts";
+import { discoveryMetrics } from "./metrics.ts";
+import { RefreshDiscoverer } from "./refresh.ts";
+import type { LabelSet, TargetGroup } from "./target-group.ts";
 
-/** DnsRecord is one answer, with only the fields that its type has. */
+/** DnsRecord is what is used of a record: `host` is an address or a name with its final dot. */
 export interface DnsRecord {
-  /** host is the target's name or address. */
   host: string;
-  port?: number;
+  /** port is that of an SRV record. */
+  port: number;
 }
 
-/** DnsLookup asks for the records of a name; it rejects with a `code` such as ENOTFOUND. Tests bring their own. */
-export type DnsLookup = (name: string, type: DnsRecordType, signal: AbortSignal) => Promise<DnsRecord[]>;
+/** DnsAnswer is what the servers said of one full name; undefined says that it does not exist. */
+export type DnsAnswer = readonly DnsRecord[] | undefined;
 
-// Answers that mean "there is nothing", which is an answer, not a failure.
-const NOTHING = new Set(["ENOTFOUND", "ENODATA", "NXDOMAIN"]);
-
-/** resolveDnsGroups asks for all names. Throws when one could not be resolved, so that its old targets stay. */
-export async function resolveDnsGroups(
-  config: DnsDiscoveryConfig,
-  lookup: DnsLookup,
-  searchDomains: readonly string[],
-  signal: AbortSignal,
-): Promise<TargetGroup[]> {
-  return Promise.all(config.names.map((name) => resolveName(config, name, lookup, searchDomains, signal)));
+/** NameServers answer for full names; tests have their own. */
+export interface NameServers {
+  search: readonly string[];
+  ndots: number;
+  /** resolve rejects when no server gave a clear answer. */
+  resolve(name: string, type: DnsRecordType): Promise<DnsAnswer>;
 }
 
-async function resolveName(
+/** dnsDiscoverer makes a discoverer of names. */
+export function dnsDiscoverer(
   config: DnsDiscoveryConfig,
-  name: string,
-  lookup: DnsLookup,
-  searchDomains: readonly string[],
-  signal: AbortSignal,
-): Promise<TargetGroup> {
-  const records = await lookUp(name, config.type, lookup, searchDomains, signal);
-  const targets = records.map((record) => {
-    const host = record.host.replace(/\.$/, "");
-    const port = record.port ?? config.port;
-    const labels = new Map([
-      ["__address__", host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`],
-      ["__meta_dns_name", name],
-      ["__meta_dns_srv_record_target", ""],
-      ["__meta_dns_srv_record_port", ""],
-      ["__meta_dns_mx_record_target", ""],
-      ["__meta_dns_ns_record_target", ""],
-    ]);
-    // Targets of records keep the final dot, as the name servers write them.
+  env: DiscoveryEnvironment,
+  servers?: NameServers,
+): Discoverer {
+  const metrics = discoveryMetrics(env.registry);
+  const refresh = async (): Promise<readonly TargetGroup[]> => {
+    const names = servers ?? systemNameServers();
+    const groups = await Promise.all(
+      config.names.map(async (name) => {
+        metrics.dnsLookups.inc();
+        try {
+          return [groupOf(config, name, await lookup(names, name, config.type))];
+        } catch (error) {
+          metrics.dnsLookupFailures.inc();
+          env.log.error("Error refreshing DNS targets", { discovery: "dns", err: error });
+          return [];
+        }
+      }),
+    );
+    return groups.flat();
+  };
+  return new RefreshDiscoverer("dns", config.refreshIntervalMs, refresh, env);
+}
+
+function groupOf(config: DnsDiscoveryConfig, name: string, records: readonly DnsRecord[]): TargetGroup {
+  const targets = records.map((record): LabelSet => {
+    const labels = new Map([["__meta_dns_name", name]]);
     if (config.type === "SRV") {
-      labels.set("__meta_dns_srv_record_target", withDot(host)).set("__meta_dns_srv_record_port", String(port));
-    } else if (config.type === "MX") labels.set("__meta_dns_mx_record_target", withDot(host));
-    else if (config.type === "NS") labels.set("__meta_dns_ns_record_target", withDot(host));
-    return labels;
+      labels.set("__meta_dns_srv_record_target", record.host);
+      labels.set("__meta_dns_srv_record_port", String(record.port));
+    } else if (config.type === "MX") labels.set("__meta_dns_mx_record_target", record.host);
+    else if (config.type === "NS") labels.set("__meta_dns_ns_record_target", record.host);
+    const port = config.type === "SRV" ? record.port : config.port;
+    return labels.set("__address__", joinHostPort(record.host.replace(/\.+$/, ""), port));
   });
   return { source: name, targets, labels: new Map() };
 }
 
-async function lookUp(
-  name: string,
-  type: DnsRecordType,
-  lookup: DnsLookup,
-  searchDomains: readonly string[],
-  signal: AbortSignal,
-): Promise<DnsRecord[]> {
-  const candidates = name.endsWith(".") ? [name] : [name, ...searchDomains.map((domain) => `${name}.${domain}`)];
-  let failure: unknown;
-  for (const candidate of candidates) {
+async function lookup(servers: NameServers, name: string, type: DnsRecordType): Promise<readonly DnsRecord[]> {
+  let clear = true;
+  for (const full of candidateNames(name, servers.search, servers.ndots)) {
     try {
-      const records = await lookup(candidate, type, signal);
-      if (records.length > 0) return records;
-    } catch (error) {
-      if (!NOTHING.has((error as { code?: string }).code ?? "")) failure = error;
+      const answer = await servers.resolve(full, type);
+      if (answer !== undefined) return answer;
+    } catch {
+      // A later name may still get a clear answer.
+      clear = false;
     }
   }
-  if (failure !== undefined) {
-    const reason = failure instanceof Error ? failure.message : String(failure);
-    throw new Error(`could not resolve ${JSON.stringify(name)}: ${reason}`, { cause: failure });
-  }
-  return [];
+  if (clear) return [];
+  throw new Error(
+    `could not resolve ${quoteText(name)}: all servers responded with errors to at least one search domain`,
+  );
 }
 
-function withDot(host: string): string {
-  return `${host}.`;
+/** candidateNames lists the full names that a name may stand for, in the order in which they are tried. */
+export function candidateNames(name: string, search: readonly string[], ndots: number): string[] {
+  if (name.endsWith(".")) return [name];
+  const full = `${name}.`;
+  const extended = search.map((domain) => `${full}${domain}${domain.endsWith(".") ? "" : "."}`);
+  return name.split(".").length > ndots ? [full, ...extended] : [...extended, full];
 }
 
-/** systemLookup asks the system's name servers. */
-export const systemLookup: DnsLookup = async (name, type, signal) => {
-  const resolver = new Resolver({ timeout: 5_000, tries: 2 });
-  const cancel = (): void => resolver.cancel();
-  signal.addEventListener("abort", cancel, { once: true });
-  try {
-    switch (type) {
-      case "A":
-        return (await resolver.resolve4(name)).map((host) => ({ host }));
-      case "AAAA":
-        return (await resolver.resolve6(name)).map((host) => ({ host }));
-      case "MX":
-        return (await resolver.resolveMx(name)).map(({ exchange }) => ({ host: exchange }));
-      case "NS":
-        return (await resolver.resolveNs(name)).map((host) => ({ host }));
-      case "SRV":
-        return (await resolver.resolveSrv(name)).map(({ name: host, port }) => ({ host, port }));
-    }
-  } finally {
-    signal.removeEventListener("abort", cancel);
-  }
-};
-
-/** systemSearchDomains reads the search list of /etc/resolv.conf; none where there is no such file. */
-export function systemSearchDomains(): string[] {
-  let text: string;
-  try {
-    text = readFileSync("/etc/resolv.conf", "utf8");
-  } catch {
-    return [];
-  }
-  let domains: string[] = [];
+/** parseResolvConf reads the search list of a resolv.conf. */
+export function parseResolvConf(text: string): { search: string[]; ndots: number } {
+  let search: string[] = [];
+  let ndots = 1;
   for (const line of text.split("\n")) {
-    const [keyword, ...words] = line
+    const words = line
       .replace(/[#;].*$/, "")
       .trim()
       .split(/\s+/);
-    // The last of several lines counts, and `domain` is a search list of one.
-    if (keyword === "search") domains = words;
-    else if (keyword === "domain") domains = words.slice(0, 1);
+    if (words[0] === "domain" && words[1] !== undefined) search = [words[1]];
+    else if (words[0] === "search") search = words.slice(1);
+    else if (words[0] === "options") {
+      for (const option of words) {
+        const value = /^ndots:(\d+)$/.exec(option)?.[1];
+        if (value !== undefined) ndots = Math.min(Number(value), 15);
+      }
+    }
   }
-  return domains.map((domain) => domain.replace(/\.$/, "")).filter((domain) => domain !== "");
+  return { search, ndots };
+}
+
+// The file is read for every refresh: a laptop changes networks.
+function systemNameServers(): NameServers {
+  let text = "";
+  try {
+    text = readFileSync("/etc/resolv.conf", "utf8");
+  } catch {
+    // Without the file there are no search domains; the resolver has its own defaults for servers.
+  }
+  const resolver = new Resolver({ timeout: 2000, tries: 2 });
+  return { ...parseResolvConf(text), resolve: (name, type) => resolveWith(resolver, name, type) };
+}
+
+async function resolveWith(resolver: Resolver, name: string, type: DnsRecordType): Promise<DnsAnswer> {
+  const dotted = (host: string): string => (host.endsWith(".") ? host : `${host}.`);
+  try {
+    switch (type) {
+      case "A":
+        return (await resolver.resolve4(name)).map((host) => ({ host, port: 0 }));
+      case "AAAA":
+        return (await resolver.resolve6(name)).map((host) => ({ host, port: 0 }));
+      case "MX":
+        return (await resolver.resolveMx(name)).map(({ exchange }) => ({ host: dotted(exchange), port: 0 }));
+      case "NS":
+        return (await resolver.resolveNs(name)).map((host) => ({ host: dotted(host), port: 0 }));
+      case "SRV":
+        return (await resolver.resolveSrv(name)).map((srv) => ({ host: dotted(srv.name), port: srv.port }));
+    }
+  } catch (error) {
+    const code = (error as { code?: string }).code;
+    if (code === "ENOTFOUND") return undefined;
+    // The name exists without records of this type.
+    if (code === "ENODATA") return [];
+    throw error;
+  }
 }

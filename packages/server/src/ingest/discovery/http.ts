@@ -1,28 +1,47 @@
-// HTTP discovery: an endpoint that lists target groups as JSON.
-// https://prometheus.io/docs/prometheus/latest/http_sd/
-import { hostname } from "node:os";
-import type { HttpClient } from "../../lib/http-client.ts";
-import { VERSION } from "../../lib/version.ts";
+// HTTP discovery: target groups as JSON from a server that knows them.
+import { type HttpClient, readBody } from "../../lib/http-client.ts";
+import { quoteText } from "../../lib/yaml-decode.ts";
 import type { HttpDiscoveryConfig } from "./config.ts";
-import { readGroups } from "./group-json.ts";
+import type { DiscoveryEnvironment } from "./discoverer.ts";
+import { discoveryMetrics } from "./metrics.ts";
+import { RefreshDiscoverer } from "./refresh.ts";
+import { parseTargetGroupsJson } from "./target-groups.ts";
 import type { TargetGroup } from "./target-group.ts";
 
-// A list of targets larger than this is a mistake or an attack; the longest real ones have tens of thousands of targets.
-const MAX_BODY_BYTES = 64 * 1024 * 1024;
-const JSON_TYPE = /^\s*application\/json\s*(;\s*charset=utf-8\s*)?$/i;
+// The largest answer that is read: a million targets with a few labels each.
+const MAX_ANSWER_BYTES = 256 * 1024 * 1024;
 
-/** fetchHttpGroups asks the endpoint once. Throws Error with upstream's text. */
-export async function fetchHttpGroups(
-  config: HttpDiscoveryConfig,
+const CONTENT_TYPE = /^application\/json(;\s*charset=("utf-8"|utf-8))?$/i;
+
+/** httpDiscoverer makes a discoverer that asks one URL. */
+export function httpDiscoverer(config: HttpDiscoveryConfig, env: DiscoveryEnvironment): RefreshDiscoverer {
+  const client = env.httpClient(config.http);
+  let lastCount = 0;
+  const refresh = async (signal: AbortSignal): Promise<readonly TargetGroup[]> => {
+    try {
+      const groups = await fetchGroups(client, config, signal);
+      const gone: TargetGroup[] = [];
+      for (let i = groups.length; i < lastCount; i++)
+        gone.push({ source: `${config.url}:${i}`, targets: [], labels: new Map() });
+      lastCount = groups.length;
+      return [...groups, ...gone];
+    } catch (error) {
+      discoveryMetrics(env.registry).httpFailures.inc();
+      throw error;
+    }
+  };
+  return new RefreshDiscoverer("http", config.refreshIntervalMs, refresh, env, () => client.close());
+}
+
+async function fetchGroups(
   client: HttpClient,
+  config: HttpDiscoveryConfig,
   signal: AbortSignal,
 ): Promise<TargetGroup[]> {
   const response = await client.request(config.url, {
     headers: {
-      "user-agent": `Belfry/${VERSION}`,
       accept: "application/json",
       "x-prometheus-refresh-interval-seconds": String(config.refreshIntervalMs / 1000),
-      "x-prometheus-hostname": hostname(),
     },
     signal: AbortSignal.any([signal, AbortSignal.timeout(config.refreshIntervalMs)]),
   });
@@ -30,18 +49,15 @@ export async function fetchHttpGroups(
     await response.discard();
     throw new Error(`server returned HTTP status ${response.statusText}`);
   }
-  const contentType = response.headers["content-type"] ?? "";
-  if (!JSON_TYPE.test(contentType)) {
+  const type = response.headers["content-type"] ?? "";
+  if (!CONTENT_TYPE.test(type.trim())) {
     await response.discard();
-    throw new Error(`unsupported content type ${JSON.stringify(contentType.trim())}`);
+    throw new Error(`unsupported content type ${quoteText(type)}`);
   }
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  for await (const chunk of response.body) {
-    size += chunk.length;
-    if (size > MAX_BODY_BYTES) throw new Error(`the list of targets is larger than ${MAX_BODY_BYTES} bytes`);
-    chunks.push(chunk);
-  }
-  const value: unknown = JSON.parse(Buffer.concat(chunks).toString("utf8"));
-  return readGroups(value, (index) => `${config.url}:${index}`, new Map([["__meta_url", config.url]]));
+  const body = Buffer.from(await readBody(response, MAX_ANSWER_BYTES)).toString("utf8");
+  return parseTargetGroupsJson(body).map((group, i) => ({
+    source: `${config.url}:${i}`,
+    targets: group.targets,
+    labels: new Map([...group.labels, ["__meta_url", config.url]]),
+  }));
 }

@@ -1,13 +1,18 @@
-// DiscoveryManager runs the discoverers of all jobs and hands on what they found, job by job. Jobs with the same
-// discovery share one discoverer; a reload leaves unchanged ones running, so their targets never disappear.
+// DiscoveryManager runs the discovery of all jobs and hands on what each job's targets are now.
 //
-// Changes are gathered: the first of a quiet time is passed on at once, further ones after `gatherMs`, because a
-// rollout in a cluster is hundreds of changes and each update costs a synchronisation of the scrape pool.
+//   discoverer --emit--> provider: groups by source --+--> job a --(at once, then every 5 s at most)--> update
+//                                                     +--> job b
+//
+// Sections that are equal share one provider, also across jobs and configurations: a reload that changes nothing
+// about a section does not disturb it. A job with new sections is handed on when each has spoken, or at last after
+// 5 s, so that a reload does not drop targets only to find them again.
 import type { Clock, Timer } from "../../lib/clock.ts";
 import type { Logger } from "../../lib/log.ts";
 import type { MetricsRegistry } from "../../lib/metrics-registry.ts";
+import { kindName } from "./codecs.ts";
 import type { DiscoveryConfig } from "./config.ts";
 import type { Discoverer } from "./discoverer.ts";
+import { type DiscoveryMetrics, discoveryMetrics } from "./metrics.ts";
 import type { TargetGroup } from "./target-group.ts";
 
 /** DiscoveryManagerOptions is what a manager stands on. */
@@ -15,157 +20,185 @@ export interface DiscoveryManagerOptions {
   clock: Clock;
   log: Logger;
   registry: MetricsRegistry;
-  /** create makes the discoverer for a configuration. Throws for a kind that is not supported. */
+  /** create makes the discoverer of a section; a section for which it throws is logged, counted and left out. */
   create(config: DiscoveryConfig): Discoverer;
-  /** update is told all groups of a job whenever they change. */
+  /** update is told all groups of a job whenever they have changed. */
   update(job: string, groups: readonly TargetGroup[]): void;
-  /** gatherMs is how long changes are gathered; default 5,000. */
+  /** gatherMs is the least time between two updates of a job; default 5,000. */
   gatherMs?: number;
 }
 
+// A rollout in a cluster is hundreds of changes, and each update costs a synchronisation of the scrape pool.
+// Upstream's value.
+const GATHER_MS = 5_000;
+// How long to wait before a discoverer that fell over is started again.
+const RESTART_DELAY_MS = 5_000;
+
 interface Provider {
-  kind: string;
-  /** jobs that use it, each with the position it has in the job's list. */
-  jobs: Set<string>;
-  groups: Map<string, TargetGroup>;
-  /** answered is false until the first groups arrive. */
-  answered: boolean;
-  stop(): void;
+  readonly kind: string;
+  readonly discoverer: Discoverer;
+  readonly groups: Map<string, TargetGroup>;
+  readonly abort: AbortController;
+  /** spoke is true once groups have arrived, none perhaps. */
+  spoke: boolean;
 }
 
-const DEFAULT_GATHER_MS = 5_000;
+interface Job {
+  readonly providers: readonly Provider[];
+  readonly sinceMs: number;
+  /** sentMs is when the job was handed on last; undefined before the first time. */
+  sentMs: number | undefined;
+  timer: Timer | undefined;
+}
 
 /** DiscoveryManager belongs to the running process; `applyConfig` may be called again and again. */
 export class DiscoveryManager {
   private readonly options: DiscoveryManagerOptions;
-  private readonly providers = new Map<string, Provider>();
-  /** jobs maps each job to the keys of its providers, in order. */
-  private jobs = new Map<string, readonly string[]>();
-  private readonly changed = new Set<string>();
-  private gathering: Timer | undefined;
+  private readonly gatherMs: number;
+  private readonly metrics: DiscoveryMetrics;
+  private providers = new Map<string, Provider>();
+  private jobs = new Map<string, Job>();
+  private failedConfigs = 0;
 
   constructor(options: DiscoveryManagerOptions) {
     this.options = options;
+    this.gatherMs = options.gatherMs ?? GATHER_MS;
+    this.metrics = discoveryMetrics(options.registry);
     options.registry.gaugeVecFunc("belfry_sd_discovered_targets", "Targets found, by job.", ["config"], (emit) => {
-      for (const job of this.jobs.keys()) {
-        emit(
-          this.groupsOf(job).reduce((sum, group) => sum + group.targets.length, 0),
-          job,
-        );
-      }
+      for (const [name, job] of this.jobs) emit(countTargets(job), name);
     });
+    options.registry.gaugeFunc(
+      "belfry_sd_failed_configs",
+      "Discovery sections of the present configuration that could not be started.",
+      () => this.failedConfigs,
+    );
   }
 
-  /** applyConfig takes on the discovery of all jobs. Throws before anything changes when a kind is not supported. */
+  /** applyConfig takes on the sections of all jobs; jobs and sections that are not among them end. */
   applyConfig(jobs: ReadonlyMap<string, readonly DiscoveryConfig[]>): void {
-    const wanted = new Map<string, { config: DiscoveryConfig; jobs: Set<string> }>();
-    const order = new Map<string, readonly string[]>();
-    for (const [job, configs] of jobs) {
-      const keys: string[] = [];
-      for (const config of configs) {
-        const key = keyOf(config);
-        keys.push(key);
-        const entry = wanted.get(key);
-        if (entry) entry.jobs.add(job);
-        else wanted.set(key, { config, jobs: new Set([job]) });
+    const before = this.providers;
+    const fresh: Provider[] = [];
+    const sinceMs = this.options.clock.monotonicMs();
+    for (const job of this.jobs.values()) job.timer?.cancel();
+    this.providers = new Map();
+    this.jobs = new Map();
+    this.failedConfigs = 0;
+    for (const [name, sections] of jobs) {
+      const providers = new Set<Provider>();
+      for (const section of sections) {
+        const key = keyOf(section);
+        let provider = this.providers.get(key) ?? before.get(key);
+        if (provider === undefined) {
+          provider = this.create(section, name);
+          if (provider === undefined) continue;
+          fresh.push(provider);
+        }
+        this.providers.set(key, provider);
+        providers.add(provider);
       }
-      order.set(job, [...new Set(keys)]);
+      this.jobs.set(name, { providers: [...providers], sinceMs, sentMs: undefined, timer: undefined });
     }
-    const fresh = new Map<string, Discoverer>();
-    for (const [key, { config }] of wanted) {
-      if (!this.providers.has(key)) fresh.set(key, this.options.create(config));
-    }
-    this.jobs = order;
-    for (const [key, provider] of this.providers) {
-      const entry = wanted.get(key);
-      if (entry) {
-        provider.jobs = entry.jobs;
-      } else {
-        provider.stop();
-        this.providers.delete(key);
-      }
-    }
-    for (const [key, discoverer] of fresh) this.start(key, wanted.get(key)!, discoverer);
-    for (const job of order.keys()) this.changed.add(job);
-    this.flush();
+    for (const [key, provider] of before) if (!this.providers.has(key)) provider.abort.abort();
+    for (const provider of fresh) void this.run(provider);
+    // Scraping expects the whole state after a reload, also of jobs without targets.
+    for (const [name, job] of this.jobs) if (job.sentMs === undefined) this.schedule(name, job);
   }
 
-  /** stop ends all discoverers. */
+  /** stop ends all discovery; no update follows. */
   stop(): void {
-    this.gathering?.cancel();
-    this.gathering = undefined;
-    for (const provider of this.providers.values()) provider.stop();
-    this.providers.clear();
+    for (const job of this.jobs.values()) job.timer?.cancel();
+    this.jobs = new Map();
+    for (const provider of this.providers.values()) provider.abort.abort();
+    this.providers = new Map();
   }
 
-  private start(key: string, entry: { config: DiscoveryConfig; jobs: Set<string> }, discoverer: Discoverer): void {
-    const abort = new AbortController();
-    const provider: Provider = {
-      kind: entry.config.kind,
-      jobs: entry.jobs,
-      groups: new Map(),
-      answered: false,
-      stop: () => abort.abort(new Error("discovery stopped")),
-    };
-    this.providers.set(key, provider);
-    const emit = (groups: readonly TargetGroup[]): void => {
-      if (abort.signal.aborted) return;
-      provider.answered = true;
-      for (const group of groups) {
-        if (group.targets.length === 0) provider.groups.delete(group.source);
-        else provider.groups.set(group.source, group);
-      }
-      for (const job of provider.jobs) this.changed.add(job);
-      this.gather();
-    };
-    discoverer.run(emit, abort.signal).catch((error: unknown) => {
-      if (!abort.signal.aborted) {
-        this.options.log.error("Discovery ended unexpectedly", { discovery: provider.kind, err: error });
-      }
-    });
+  private create(section: DiscoveryConfig, job: string): Provider | undefined {
+    const kind = kindName(section);
+    try {
+      const discoverer = this.options.create(section);
+      return { kind, discoverer, groups: new Map(), abort: new AbortController(), spoke: false };
+    } catch (error) {
+      this.failedConfigs++;
+      this.options.log.error("Cannot create service discovery", { err: error, type: kind, config: job });
+      return undefined;
+    }
   }
 
-  private gather(): void {
-    if (this.gathering) return;
-    this.flush();
-    this.gathering = this.options.clock.setInterval(() => {
-      if (this.changed.size > 0) {
-        this.flush();
+  private async run(provider: Provider): Promise<void> {
+    const { clock, log } = this.options;
+    const { signal } = provider.abort;
+    while (!signal.aborted) {
+      try {
+        await provider.discoverer.run((groups) => this.received(provider, groups), signal);
         return;
+      } catch (error) {
+        if (signal.aborted) return;
+        this.metrics.refreshFailures.with(provider.kind).inc();
+        log.error("Discovery ended unexpectedly and starts again", { discovery: provider.kind, err: error });
       }
-      this.gathering?.cancel();
-      this.gathering = undefined;
-    }, this.options.gatherMs ?? DEFAULT_GATHER_MS);
-  }
-
-  private flush(): void {
-    for (const job of this.changed) {
-      const keys = this.jobs.get(job);
-      // A job that has not heard from any of its discoverers keeps the targets it had before the reload.
-      const answered = keys?.length === 0 || keys?.some((key) => this.providers.get(key)?.answered);
-      if (keys && answered) this.options.update(job, this.groupsOf(job));
+      await new Promise<void>((resolve) => {
+        const onAbort = (): void => {
+          timer.cancel();
+          resolve();
+        };
+        const timer = clock.setTimeout(() => {
+          signal.removeEventListener("abort", onAbort);
+          resolve();
+        }, RESTART_DELAY_MS);
+        signal.addEventListener("abort", onAbort, { once: true });
+      });
     }
-    this.changed.clear();
   }
 
-  private groupsOf(job: string): TargetGroup[] {
+  private received(provider: Provider, groups: readonly TargetGroup[]): void {
+    if (provider.abort.signal.aborted) return;
+    this.metrics.receivedUpdates.inc();
+    provider.spoke = true;
+    for (const group of groups) {
+      if (group.targets.length === 0) provider.groups.delete(group.source);
+      else provider.groups.set(group.source, group);
+    }
+    for (const [name, job] of this.jobs) if (job.providers.includes(provider)) this.schedule(name, job);
+  }
+
+  // schedule hands a job on at once where its last time is long enough ago, otherwise as soon as it is.
+  private schedule(name: string, job: Job): void {
+    const now = this.options.clock.monotonicMs();
+    let dueMs = now;
+    if (job.sentMs !== undefined) dueMs = job.sentMs + this.gatherMs;
+    else if (job.providers.some((provider) => !provider.spoke)) dueMs = job.sinceMs + this.gatherMs;
+    if (dueMs > now) {
+      job.timer ??= this.options.clock.setTimeout(() => this.send(name, job), dueMs - now);
+      return;
+    }
+    job.timer?.cancel();
+    this.send(name, job);
+  }
+
+  private send(name: string, job: Job): void {
+    job.timer = undefined;
+    job.sentMs = this.options.clock.monotonicMs();
+    this.metrics.sentUpdates.inc();
     const groups: TargetGroup[] = [];
-    const keys = this.jobs.get(job) ?? [];
-    for (let i = 0; i < keys.length; i++) {
-      for (const group of this.providers.get(keys[i]!)?.groups.values() ?? []) {
-        // Two discoverers of a job may use the same names for their sources.
-        groups.push({ ...group, source: `${i}/${group.source}` });
-      }
+    for (let i = 0; i < job.providers.length; i++) {
+      // Two discoverers of a job may use the same names for their sources.
+      for (const group of job.providers[i].groups.values()) groups.push({ ...group, source: `${i}/${group.source}` });
     }
-    return groups;
+    this.options.update(name, groups);
   }
 }
 
-// Configurations are equal when all they say is equal; secrets take part, so the key is never shown.
-function keyOf(config: DiscoveryConfig): string {
-  return JSON.stringify(config, (_name, value: unknown) => {
-    if (value instanceof Map) return [...value];
-    if (typeof value === "bigint") return String(value);
-    return value;
+function countTargets(job: Job): number {
+  let count = 0;
+  for (const provider of job.providers) for (const group of provider.groups.values()) count += group.targets.length;
+  return count;
+}
+
+// Equal sections have equal keys. Secrets take part, so a key is never shown.
+function keyOf(section: DiscoveryConfig): string {
+  return JSON.stringify(section, (name, value: unknown) => {
+    if (name === "line") return undefined;
+    if (value instanceof Map) return [...(value as Map<unknown, unknown>)];
+    return typeof value === "bigint" ? String(value) : value;
   });
 }

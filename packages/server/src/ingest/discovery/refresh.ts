@@ -1,57 +1,59 @@
-// Most kinds of discovery ask somebody again and again. What they found stays until the next answer, however
-// many questions fail in between.
-import { sleep, type Clock } from "../../lib/clock.ts";
-import type { Logger } from "../../lib/log.ts";
-import type { Counter } from "../../lib/metrics-registry.ts";
-import type { Discoverer, Emit } from "./discoverer.ts";
+import { sleep } from "../../lib/clock.ts";
+import type { Discoverer, DiscoveryEnvironment, Emit } from "./discoverer.ts";
+import { discoveryMetrics } from "./metrics.ts";
 import type { TargetGroup } from "./target-group.ts";
 
-/** RefreshOptions describes one question asked over and over. */
-export interface RefreshOptions {
-  /** name is the kind of discovery, for the log. */
-  name: string;
-  intervalMs: number;
-  clock: Clock;
-  log: Logger;
-  failures: Counter;
-  /** refresh returns all groups there are now; sources that are missing are gone. */
-  refresh(signal: AbortSignal): Promise<readonly TargetGroup[]>;
-}
-
-/** RefreshDiscoverer asks at once and then at every interval. */
+/** RefreshDiscoverer asks again at every interval. A failed refresh changes nothing: the targets stay. */
 export class RefreshDiscoverer implements Discoverer {
-  private readonly options: RefreshOptions;
-  private sources = new Set<string>();
+  private readonly kind: string;
+  private readonly intervalMs: number;
+  private readonly refresh: (signal: AbortSignal) => Promise<readonly TargetGroup[]>;
+  private readonly env: DiscoveryEnvironment;
+  private readonly close: () => Promise<void>;
 
-  constructor(options: RefreshOptions) {
-    this.options = options;
+  constructor(
+    kind: string,
+    intervalMs: number,
+    refresh: (signal: AbortSignal) => Promise<readonly TargetGroup[]>,
+    env: DiscoveryEnvironment,
+    close: () => Promise<void> = async () => {},
+  ) {
+    this.kind = kind;
+    this.intervalMs = intervalMs;
+    this.refresh = refresh;
+    this.env = env;
+    this.close = close;
   }
 
   async run(emit: Emit, signal: AbortSignal): Promise<void> {
-    const { clock, intervalMs } = this.options;
+    const { clock } = this.env;
+    let due = clock.monotonicMs();
     while (!signal.aborted) {
-      await this.ask(emit, signal);
+      await this.refreshOnce(emit, signal);
+      // A refresh that took longer than the interval does not bring two at once afterwards.
+      due = Math.max(due + this.intervalMs, clock.monotonicMs());
       try {
-        await sleep(clock, intervalMs, signal);
+        await sleep(clock, due - clock.monotonicMs(), signal);
       } catch {
-        return;
+        break;
       }
     }
+    await this.close();
   }
 
-  private async ask(emit: Emit, signal: AbortSignal): Promise<void> {
-    const { name, log, failures } = this.options;
+  private async refreshOnce(emit: Emit, signal: AbortSignal): Promise<void> {
+    const { clock, log } = this.env;
+    const metrics = discoveryMetrics(this.env.registry);
+    const started = clock.monotonicMs();
     try {
-      const groups = await this.options.refresh(signal);
-      if (signal.aborted) return;
-      const found = new Set(groups.map((group) => group.source));
-      const gone = [...this.sources].filter((source) => !found.has(source));
-      this.sources = found;
-      emit([...groups, ...gone.map((source) => ({ source, targets: [], labels: new Map<string, string>() }))]);
+      const groups = await this.refresh(signal);
+      if (!signal.aborted) emit(groups);
     } catch (error) {
       if (signal.aborted) return;
-      failures.inc();
-      log.error("Unable to refresh target groups", { discovery: name, err: error });
+      metrics.refreshFailures.with(this.kind).inc();
+      log.error("Unable to refresh target groups", { discovery: this.kind, err: error });
+    } finally {
+      metrics.refreshDuration.with(this.kind).observe((clock.monotonicMs() - started) / 1000);
     }
   }
 }

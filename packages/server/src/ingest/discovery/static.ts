@@ -1,16 +1,13 @@
 import type { StaticDiscoveryConfig } from "./config.ts";
-import type { Discoverer, Emit } from "./discoverer.ts";
+import type { Discoverer } from "./discoverer.ts";
 
-/** StaticDiscoverer emits what the configuration lists, once. */
-export class StaticDiscoverer implements Discoverer {
-  private readonly config: StaticDiscoveryConfig;
-
-  constructor(config: StaticDiscoveryConfig) {
-    this.config = config;
-  }
-
-  run(emit: Emit): Promise<void> {
-    emit(this.config.groups.map((group, i) => ({ ...group, source: String(i) })));
-    return Promise.resolve();
-  }
+/** staticDiscoverer emits what the configuration lists, once. */
+export function staticDiscoverer(config: StaticDiscoveryConfig): Discoverer {
+  return {
+    run(emit, signal) {
+      emit(config.groups);
+      if (signal.aborted) return Promise.resolve();
+      return new Promise((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
+    },
+  };
 }
