@@ -32,6 +32,11 @@ export class RecordingAppendable implements Appendable {
     this.refs.clear();
   }
 
+  /** seriesCount is the number of series that were created. */
+  get seriesCount(): number {
+    return this.refs.size;
+  }
+
   /** of lists the values of one series, "stale" for markers. */
   of(labels: string): (number | "stale")[] {
     return this.samples.filter((s) => s.labels === labels).map((s) => (s.stale ? "stale" : s.value));

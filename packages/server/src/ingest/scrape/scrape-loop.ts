@@ -84,6 +84,9 @@ export class ScrapeLoop {
     this.env = env;
     this.cache = previous?.cache ?? new SeriesCache();
     this.reportRefs = previous?.reportRefs ?? new Map<string, number>();
+    // What was scraped before is to be marked stale if this loop ends before its first scrape.
+    this.lastScrapeMs = previous?.lastScrapeMs ?? 0;
+    this.startMonotonic = previous?.startMonotonic ?? 0;
     this.parsers = new ParserSet(this.cache, settings);
     target.cache = this.cache;
   }

@@ -47,7 +47,9 @@ export class ScrapeManager {
   private readonly shutdown = new AbortController();
   private readonly pools = new Map<string, ScrapePool>();
   private readonly groups = new Map<string, readonly TargetGroup[]>();
+  /** work is the configuration being applied, jobWork the targets being updated, by job. */
   private work: Promise<void> = Promise.resolve();
+  private readonly jobWork = new Map<string, Promise<void>>();
 
   constructor(options: ScrapeManagerOptions) {
     this.env = {
@@ -78,32 +80,45 @@ export class ScrapeManager {
     return this.enqueue(async () => {
       this.env.offsetSeed = offsetSeed(externalLabels.toString());
       const wanted = new Map(configs.map((config) => [config.jobName, config]));
+      const gone: ScrapePool[] = [];
       for (const [job, pool] of this.pools) {
-        const settings = wanted.get(job);
-        if (settings === undefined) {
-          this.pools.delete(job);
-          this.groups.delete(job);
-          await pool.stop(true);
-        } else if (!sameSettings(settings, pool.settings)) {
-          const keepCaches = settings.samplesKey !== undefined && settings.samplesKey === pool.settings.samplesKey;
-          await pool.reload(settings, clientFor(settings), keepCaches);
-        }
+        if (wanted.has(job)) continue;
+        this.pools.delete(job);
+        this.groups.delete(job);
+        gone.push(pool);
       }
-      for (const [job, settings] of wanted) {
-        if (this.pools.has(job)) continue;
-        const pool = new ScrapePool(settings, clientFor(settings), this.env);
-        this.pools.set(job, pool);
-        await pool.sync(this.groups.get(job) ?? []);
-      }
+      await Promise.all(gone.map((pool) => pool.stop(true)));
+      await Promise.all([...wanted.values()].map((settings) => this.applyPool(settings)));
     });
+  }
+
+  private async applyPool(settings: PoolSettings): Promise<void> {
+    const job = settings.jobName;
+    const pool = this.pools.get(job);
+    if (pool === undefined) {
+      const fresh = new ScrapePool(settings, clientFor(settings), this.env);
+      this.pools.set(job, fresh);
+      await fresh.sync(this.groups.get(job) ?? []);
+    } else if (!sameSettings(settings, pool.settings)) {
+      const keepCaches = settings.samplesKey !== undefined && settings.samplesKey === pool.settings.samplesKey;
+      await pool.reload(settings, clientFor(settings), keepCaches);
+    }
   }
 
   /** updateTargets replaces the groups of a job by all that discovery knows now. */
   updateTargets(job: string, groups: readonly TargetGroup[]): Promise<void> {
-    return this.enqueue(async () => {
+    // Jobs do not wait for each other: one with a slow target to stop would hold up all.
+    const before = Promise.all([this.work, this.jobWork.get(job)]);
+    const done = before.then(async () => {
       this.groups.set(job, groups);
       await this.pools.get(job)?.sync(groups);
     });
+    const settled = this.reported(done);
+    this.jobWork.set(job, settled);
+    void settled.then(() => {
+      if (this.jobWork.get(job) === settled) this.jobWork.delete(job);
+    });
+    return done;
   }
 
   /** stop ends all scraping without staleness markers: the next start goes on where this one ended. */
@@ -145,11 +160,15 @@ export class ScrapeManager {
     return out;
   }
 
-  // Configuration and target updates change the same pools: one at a time, in the order they came.
+  // A configuration is applied after everything that came before it, and before everything that comes after.
   private enqueue(step: () => Promise<void>): Promise<void> {
-    const done = this.work.then(step);
-    this.work = done.catch((error: unknown) => this.env.logger.error("Updating scrape pools failed", { err: error }));
+    const done = Promise.all([this.work, ...this.jobWork.values()]).then(step);
+    this.work = this.reported(done);
     return done;
+  }
+
+  private reported(work: Promise<void>): Promise<void> {
+    return work.catch((error: unknown) => this.env.logger.error("Updating scrape pools failed", { err: error }));
   }
 }
 

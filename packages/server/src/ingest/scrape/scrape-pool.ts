@@ -93,53 +93,56 @@ export class ScrapePool {
     return [...this.loops.values()].map((loop) => loop.target);
   }
 
-  /** sync makes the running loops match what discovery has found. */
-  async sync(groups: readonly TargetGroup[]): Promise<void> {
+  /** sync makes the running loops match what discovery has found; unchanged targets go on undisturbed. */
+  sync(groups: readonly TargetGroup[]): Promise<void> {
     this.groups = groups;
-    const targets = this.populate(groups);
-    const started: ScrapeLoop[] = [];
-    const wanted = new Set<string>();
-    for (const target of targets) {
-      wanted.add(target.key);
-      const running = this.loops.get(target.key);
-      if (running !== undefined) {
-        running.target.discoveredLabels = target.discoveredLabels;
-        continue;
-      }
-      const loop = this.newLoop(target);
-      this.loops.set(target.key, loop);
-      started.push(loop);
-    }
-    const stopped: Promise<void>[] = [];
-    for (const [key, loop] of this.loops) {
-      if (wanted.has(key)) continue;
-      this.loops.delete(key);
-      stopped.push(this.end(loop, true));
-    }
-    this.applyTargetLimit();
-    for (const loop of started) loop.start();
-    await Promise.all(stopped);
+    return this.replaceLoops(false, true);
   }
 
   /**
-   * reload takes on a changed configuration. The targets stay; their loops are replaced after the scrape under way,
-   * and keep what they know of their series when `keepCaches`.
+   * reload takes on a changed configuration: all loops are replaced, each after its scrape under way, and keep what
+   * they know of their series when `keepCaches`.
    */
   async reload(settings: PoolSettings, client: HttpClient | undefined, keepCaches: boolean): Promise<void> {
     const oldClient = this.client;
     this.settings = settings;
     this.client = client;
-    const replaced = [...this.loops.values()].map(async (old) => {
-      const loop = this.newLoop(old.target, keepCaches ? old : undefined);
-      this.loops.set(old.target.key, loop);
-      await this.end(old, !keepCaches);
-      return loop;
-    });
-    const loops = await Promise.all(replaced);
-    this.applyTargetLimit();
-    for (const loop of loops) if (this.loops.get(loop.target.key) === loop) loop.start();
+    await this.replaceLoops(true, keepCaches);
     await oldClient?.close();
-    await this.sync(this.groups);
+  }
+
+  // A target whose interval or internal labels change is the same to its series: the new loop takes over the cache.
+  // Only a target that is gone, or whose series may come to mean something else, gets staleness markers.
+  private async replaceLoops(restart: boolean, keepCaches: boolean): Promise<void> {
+    const old = new Map(this.loops);
+    const heirs = new Map<string, ScrapeLoop>();
+    if (keepCaches) for (const loop of old.values()) heirs.set(loop.target.identity, loop);
+    this.loops.clear();
+    const fresh: { target: Target; previous: ScrapeLoop | undefined }[] = [];
+    const seen = new Set<string>();
+    for (const target of this.populate(this.groups)) {
+      if (seen.has(target.key)) continue;
+      seen.add(target.key);
+      const running = old.get(target.key);
+      if (running !== undefined) running.target.discoveredLabels = target.discoveredLabels;
+      if (running !== undefined && !restart) {
+        this.loops.set(target.key, running);
+        old.delete(target.key);
+        heirs.delete(target.identity);
+        continue;
+      }
+      const previous = heirs.get(target.identity);
+      heirs.delete(target.identity);
+      // The target is shown while its loop is replaced, and its state stays.
+      if (running !== undefined) this.loops.set(target.key, running);
+      fresh.push({ target: running?.target ?? target, previous });
+    }
+    const inherited = new Set(fresh.map(({ previous }) => previous));
+    await Promise.all([...old.values()].map((loop) => this.end(loop, !inherited.has(loop))));
+    const started = fresh.map(({ target, previous }) => this.newLoop(target, previous));
+    for (const loop of started) this.loops.set(loop.target.key, loop);
+    this.applyTargetLimit();
+    if (!this.env.shutdown.aborted) for (const loop of started) loop.start();
   }
 
   /** stop ends all loops; without `markers` (at shutdown) nothing more is written. */

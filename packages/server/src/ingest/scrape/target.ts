@@ -13,8 +13,10 @@ export class Target {
   /** labels are those that go on every series: without names that begin with `__`. */
   readonly labels: Labels;
   readonly url: string;
-  /** key identifies the target: same labels and same URL. */
+  /** key identifies the target: same labels, internal ones included, and same URL. */
   readonly key: string;
+  /** identity is equal for targets whose series are the same: same labels on the series and same URL. */
+  readonly identity: string;
   discoveredLabels: Labels;
   health: TargetHealth = "unknown";
   lastError = "";
@@ -31,6 +33,7 @@ export class Target {
     this.labels = publicLabels(allLabels);
     this.url = url;
     this.key = `${allLabels.key}\n${url}`;
+    this.identity = `${this.labels.key}\n${url}`;
     this.hash = createHash("sha256").update(this.key).digest().readBigUInt64LE();
   }
 
