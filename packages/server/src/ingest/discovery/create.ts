@@ -6,6 +6,7 @@ import { dnsDiscoverer } from "./dns.ts";
 import { dockerDiscoverer } from "./docker.ts";
 import { FileDiscoverer } from "./file.ts";
 import { httpDiscoverer } from "./http.ts";
+import { KubernetesDiscoverer } from "./kubernetes/kubernetes.ts";
 import { staticDiscoverer } from "./static.ts";
 
 /** UnsupportedDiscoveryError refuses a kind of discovery by name. */
@@ -18,7 +19,7 @@ export class UnsupportedDiscoveryError extends AppError {
   }
 }
 
-/** createDiscoverer makes the discoverer of a section. Throws UnsupportedDiscoveryError. */
+/** createDiscoverer makes the discoverer of a section. Throws UnsupportedDiscoveryError, or why it cannot run. */
 export function createDiscoverer(config: DiscoveryConfig, env: DiscoveryEnvironment): Discoverer {
   switch (config.kind) {
     case "static":
@@ -32,7 +33,7 @@ export function createDiscoverer(config: DiscoveryConfig, env: DiscoveryEnvironm
     case "docker":
       return dockerDiscoverer(config, env);
     case "kubernetes":
-      throw new UnsupportedDiscoveryError(config.kind, 0);
+      return new KubernetesDiscoverer(config, env);
     case "unsupported":
       throw new UnsupportedDiscoveryError(config.name, config.line);
   }

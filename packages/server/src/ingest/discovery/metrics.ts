@@ -11,6 +11,8 @@ export class DiscoveryMetrics {
   readonly dnsLookups: Counter;
   readonly dnsLookupFailures: Counter;
   readonly httpFailures: Counter;
+  readonly kubernetesEvents: Vec<Counter>;
+  readonly kubernetesFailures: Counter;
   /** fileTimes are the modification times of the files that were read, in Unix seconds, by path. */
   readonly fileTimes = new Map<string, number>();
 
@@ -33,6 +35,15 @@ export class DiscoveryMetrics {
     this.dnsLookups = registry.counter("belfry_sd_dns_lookups_total", "Names looked up in the DNS.");
     this.dnsLookupFailures = registry.counter("belfry_sd_dns_lookup_failures_total", "DNS lookups that failed.");
     this.httpFailures = registry.counter("belfry_sd_http_failures_total", "HTTP discovery requests that failed.");
+    this.kubernetesEvents = registry.counterVec(
+      "belfry_sd_kubernetes_events_total",
+      "Kubernetes objects that came, changed or went.",
+      ["role", "event"],
+    );
+    this.kubernetesFailures = registry.counter(
+      "belfry_sd_kubernetes_failures_total",
+      "Lists and watches of Kubernetes objects that failed.",
+    );
     registry.gaugeVecFunc(
       "belfry_sd_file_mtime_seconds",
       "Modification time of each target file when it was read.",

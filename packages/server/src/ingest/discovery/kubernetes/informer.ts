@@ -5,6 +5,7 @@
 //            \--(fails)--> wait, longer each time --> watch
 import { sleep } from "../../../lib/clock.ts";
 import type { DiscoveryEnvironment } from "../discoverer.ts";
+import { type DiscoveryMetrics, discoveryMetrics } from "../metrics.ts";
 import { GoneError, type KubernetesApi, type Resource } from "./api.ts";
 import type { KubeObject } from "./objects.ts";
 
@@ -23,6 +24,7 @@ export class Informer<T extends KubeObject> {
   private readonly decode: (value: unknown) => T;
   private readonly onChange: (key: string, event: InformerEvent, object: T) => void;
   private readonly env: DiscoveryEnvironment;
+  private readonly metrics: DiscoveryMetrics;
   private markSynced: () => void = () => {};
   private version = "";
   private failures = 0;
@@ -41,6 +43,7 @@ export class Informer<T extends KubeObject> {
     this.decode = decode;
     this.onChange = onChange;
     this.env = env;
+    this.metrics = discoveryMetrics(env.registry);
     this.synced = new Promise((resolve) => (this.markSynced = resolve));
   }
 
@@ -59,7 +62,7 @@ export class Informer<T extends KubeObject> {
           if (this.failures++ === 0) continue;
         } else {
           this.failures++;
-          this.env.metrics.kubernetesFailures.inc();
+          this.metrics.kubernetesFailures.inc();
           this.env.log.error("Failed to watch Kubernetes objects", {
             discovery: "kubernetes",
             resource: this.resource.path,
@@ -110,7 +113,7 @@ export class Informer<T extends KubeObject> {
   private put(key: string, object: T): void {
     const event = this.objects.has(key) ? "update" : "add";
     this.objects.set(key, object);
-    this.env.metrics.kubernetesEvents.with(this.role, event).inc();
+    this.metrics.kubernetesEvents.with(this.role, event).inc();
     this.onChange(key, event, object);
   }
 
@@ -118,7 +121,7 @@ export class Informer<T extends KubeObject> {
     const object = this.objects.get(key);
     if (object === undefined) return;
     this.objects.delete(key);
-    this.env.metrics.kubernetesEvents.with(this.role, "delete").inc();
+    this.metrics.kubernetesEvents.with(this.role, "delete").inc();
     this.onChange(key, "delete", object);
   }
 }
