@@ -181,6 +181,29 @@ describe("restart", () => {
   });
 });
 
+test("[ST8] late samples that come while the head is rebuilt are not lost", async () => {
+  const series = Array.from({ length: 300 }, (_, i) => `m{i="${i}"}`);
+  for (let i = 0; i < 120; i++) {
+    await write(store, Object.fromEntries(series.map((one) => [one, [[T + i * MINUTE, i]]])), { scrape: true });
+  }
+  await store.close();
+  store = await openMetricStore({ database, clock: systemClock, outOfOrderWindowMs: 3 * HOUR });
+  const late: number[] = [];
+  while (store.rebuildStatus().state !== "done") {
+    const time = T + 1 + late.length * 7001;
+    if (time < T + 119 * MINUTE) {
+      void write(store, { 'm{i="7"}': [[time, -1]] }, { scrape: true, allowOutOfOrder: true });
+      late.push(time);
+    }
+    await setImmediate();
+  }
+  expect(late.length).toBeGreaterThan(10);
+  const got = await read(store, 'm{i="7"}', T, T + 3 * HOUR);
+  const times = got['{__name__="m", i="7"}']!.map(([time]) => time);
+  const inOrder = Array.from({ length: 120 }, (_, i) => T + i * MINUTE);
+  expect(times).toEqual([...new Set([...inOrder, ...late])].sort((a, b) => a - b));
+});
+
 describe("across the floor", () => {
   const minutes = (from: number, to: number): TestSample[] =>
     Array.from({ length: to - from }, (_, i) => [T + (from + i) * MINUTE, from + i]);
@@ -236,6 +259,13 @@ describe("across the floor", () => {
     const buffer = new SampleBuffer();
     series[0]!.read(T, T + 99 * MINUTE, buffer);
     expect(samplesOf(buffer)).toEqual(minutes(0, 100));
+  });
+
+  test("[ST7] a floor that moves while a query asks the database leaves no gap", async () => {
+    const pending = read(store, "m", T, T + 99 * MINUTE);
+    await write(store, { m: [[T + 101 * MINUTE, 101]] }, { scrape: true });
+    store.maintain();
+    expect((await pending)['{__name__="m"}']).toEqual(minutes(0, 100));
   });
 
   test("[ST3] late samples below the floor are there at once", async () => {
