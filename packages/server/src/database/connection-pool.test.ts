@@ -34,7 +34,7 @@ describe("Pool", () => {
     await expect(pool.acquire(20, undefined)).rejects.toMatchObject({ code: "DB_TIMEOUT", retryable: true });
     const controller = new AbortController();
     const waiting = pool.acquire(1000, controller.signal);
-    await expect(pool.acquire(1000, undefined)).rejects.toMatchObject({ code: "OVERLOADED" });
+    await expect(pool.acquire(1000, undefined)).rejects.toMatchObject({ code: "DB_BUSY" });
     controller.abort(new Error("gone"));
     await expect(waiting).rejects.toThrow("gone");
     await expect(pool.acquire(20, controller.signal)).rejects.toThrow("gone");

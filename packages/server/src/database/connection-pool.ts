@@ -1,11 +1,10 @@
 // A small pool of things that do one job at a time, with a bounded line of those who wait.
-import { OverloadedError } from "../lib/errors.ts";
 import { DatabaseError, DatabaseErrorCode } from "./errors.ts";
 
 /** PoolOptions sizes a pool. */
 export interface PoolOptions<T> {
   size: number;
-  /** maxWaiting bounds the line; past it acquire throws OverloadedError. */
+  /** maxWaiting bounds the line; past it acquire rejects with DatabaseError. */
   maxWaiting: number;
   open: () => T;
 }
@@ -49,7 +48,8 @@ export class Pool<T> {
       }
     }
     if (this.waiting.length >= this.options.maxWaiting) {
-      return Promise.reject(new OverloadedError(`${this.waiting.length} statements wait for the database already`));
+      const full = `${this.waiting.length} statements wait for the database already`;
+      return Promise.reject(new DatabaseError(DatabaseErrorCode.Busy, full, { retryable: true }));
     }
     return new Promise<T>((resolve, reject) => {
       const settle = (): void => {

@@ -96,7 +96,7 @@ export class EmbeddedTransport implements Transport {
     const connection = await this.readers.acquire(call.timeoutMs, call.signal);
     let iterator: AsyncIterator<{ raw(): Uint8Array }> | undefined;
     let pending: Promise<unknown> | undefined;
-    let done = false;
+    let ended: "done" | "failed" | undefined;
     const watch = new Watch(call);
     try {
       if (parameters) await watch.race((pending = connection.session.queryAsync(parameters)));
@@ -107,18 +107,19 @@ export class EmbeddedTransport implements Transport {
         const result = await watch.race(next);
         pending = undefined;
         if (result.done) {
-          done = true;
+          ended = "done";
           return;
         }
         yield result.value.raw();
       }
     } catch (error) {
       // An error of the engine itself ends the stream; a timeout or an abort leaves it running.
-      if (pending === undefined || !watch.interrupted) done = true;
+      if (!watch.interrupted) ended = "failed";
       throw error;
     } finally {
       watch.end();
-      if (done) this.readers.release(connection);
+      if (ended === "done") this.readers.release(connection);
+      else if (ended === "failed") void this.giveBack(connection, this.readers);
       else void this.abandon(connection, this.readers, () => drain(pending, iterator));
     }
   }
@@ -162,8 +163,7 @@ export class EmbeddedTransport implements Transport {
       await watch.race(running);
       pool.release(connection);
     } catch (error) {
-      if (watch.interrupted) void this.abandon(connection, pool, () => running);
-      else pool.release(connection);
+      void (watch.interrupted ? this.abandon(connection, pool, () => running) : this.giveBack(connection, pool));
       throw error;
     } finally {
       watch.end();
@@ -177,6 +177,13 @@ export class EmbeddedTransport implements Transport {
     );
     do await this.kill(connection.tag);
     while (!(await Promise.race([ending, after(KILL_AGAIN_MS)])));
+    await this.giveBack(connection, pool);
+  }
+
+  // giveBack releases a connection whose statement failed. Such a statement keeps its place in the process list, and
+  // the memory it holds, until the next one on its connection; so there is one.
+  private async giveBack(connection: Connection, pool: Pool<Connection>): Promise<void> {
+    await connection.session.queryAsync("SET send_logs_level = 'none'").catch(() => undefined);
     pool.release(connection);
   }
 

@@ -28,7 +28,7 @@ export const DatabaseErrorCode = {
   Locked: "DB_LOCKED",
   /** The directory is not a data directory of ours. */
   ForeignDirectory: "DB_FOREIGN_DIRECTORY",
-  /** The data directory cannot be read as what it says it is. */
+  /** The data directory, or a part of it, cannot be read as what it says it is. */
   Corrupt: "DB_CORRUPT",
   /** The schema was written by a newer version. */
   SchemaNewer: "DB_SCHEMA_NEWER",
@@ -94,6 +94,9 @@ const KINDS: ReadonlyMap<number, { code: DatabaseErrorCode; retryable: boolean }
   [84, { code: DatabaseErrorCode.DiskFailed, retryable: true }], // DIRECTORY_ALREADY_EXISTS
   [425, { code: DatabaseErrorCode.DiskFailed, retryable: true }], // SYSTEM_ERROR
   [481, { code: DatabaseErrorCode.DiskFailed, retryable: true }], // PATH_ACCESS_DENIED
+  [40, { code: DatabaseErrorCode.Corrupt, retryable: false }], // CHECKSUM_DOESNT_MATCH
+  [246, { code: DatabaseErrorCode.Corrupt, retryable: false }], // CORRUPTED_DATA
+  [271, { code: DatabaseErrorCode.Corrupt, retryable: false }], // CANNOT_DECOMPRESS
   [1001, { code: DatabaseErrorCode.DiskFailed, retryable: true }], // STD_EXCEPTION (file system errors)
   [202, { code: DatabaseErrorCode.Busy, retryable: true }], // TOO_MANY_SIMULTANEOUS_QUERIES
   [252, { code: DatabaseErrorCode.Busy, retryable: true }], // TOO_MANY_PARTS

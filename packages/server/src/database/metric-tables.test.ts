@@ -179,10 +179,10 @@ describe("samples", () => {
   test("a time out of range leaves nothing half written", () => {
     const rows = new SampleRows();
     addBits(rows, 1, 2, NOW, bits(1));
-    const size = rows.length;
+    const size = rows.sizeBytes;
     expect(() => addBits(rows, 1, 2, -1, bits(1))).toThrow(RangeError);
     expect(() => addBits(rows, 1, 2, NOW, bits(1 / 3), 1e14)).toThrow(RangeError);
-    expect([rows.rows, rows.length]).toEqual([1, size]);
+    expect([rows.rows, rows.sizeBytes]).toEqual([1, size]);
   });
 
   test("a bound on rows is an error", async () => {

@@ -80,7 +80,15 @@ async function openEmbedded(options: EmbeddedDatabaseOptions): Promise<SqlDataba
       onStatement: options.onStatement,
       onClose: () => directory.release(),
     });
-    refuseNewer(await schemaVersion(database, database.dialect), known, options.path);
+    const schema = await schemaVersion(database, database.dialect);
+    refuseNewer(schema, known, options.path);
+    if (schema === 0 && directory.state.schema > 0) {
+      throw new DatabaseError(
+        DatabaseErrorCode.Corrupt,
+        `the tables of ${options.path} are gone (${directory.enginePath} does not have them); restore it from a backup, ` +
+          "or choose an empty directory",
+      );
+    }
     const ran = await migrate(database, database.dialect, migrations, clock.now());
     if (ran.length > 0) log.info("Database migrated", { versions: ran.join(",") });
     const [{ engine }] = await database.query<{ engine: string }>("SELECT version() AS engine");
@@ -120,14 +128,15 @@ function startEngine(directory: DataDirectory, options: EmbeddedDatabaseOptions)
       writers: options.writers ?? 2,
     });
   } catch (error) {
-    const cause = toDatabaseError(error, {
-      action: `open the database in ${directory.path}`,
-      statement: "",
-      write: false,
-    });
+    const cause = toDatabaseError(error, { action: "open the database", statement: "", write: false });
+    // The engine writes its reason to standard error and only says that it failed.
+    const unknown = cause.code === DatabaseErrorCode.QueryFailed;
     throw new DatabaseError(
-      cause.code === DatabaseErrorCode.QueryFailed ? DatabaseErrorCode.Corrupt : cause.code,
-      cause.message,
+      unknown ? DatabaseErrorCode.Corrupt : cause.code,
+      unknown
+        ? `the engine cannot open ${directory.enginePath}: its files may be damaged (its own message is on standard error); ` +
+            'restore it from a backup, or return to a snapshot with "belfry rollback"'
+        : cause.message,
       { cause, engineCode: cause.engineCode, engineName: cause.engineName, retryable: cause.retryable },
     );
   }

@@ -1,3 +1,4 @@
+import type { SqlParameters } from "./database.ts";
 import { describe, expect, test } from "vitest";
 import {
   parameterText,
