@@ -55,6 +55,7 @@ export const State = {
 } as const;
 export type State = (typeof State)[keyof typeof State];
 
+const NO_NAMES: readonly string[] = [];
 const UNKNOWN_TYPE = METRIC_TYPES.indexOf("unknown");
 // Room behind the body for the sentinel that ends the last line.
 const SLACK_BYTES = 8;
@@ -79,6 +80,7 @@ export abstract class LineParser implements ExpositionParser {
   hasTime = false;
   timeMs = 0;
   readonly histogram = undefined;
+  emptyLabels: readonly string[] = NO_NAMES;
 
   protected bytes: Uint8Array = new Uint8Array(SLACK_BYTES);
   protected buffer: Buffer = Buffer.alloc(0);
@@ -215,6 +217,7 @@ export abstract class LineParser implements ExpositionParser {
       if (known && this.unitText !== "") pairs.push("__unit__", this.unitText);
     }
     const set = pairs.length;
+    let empty = NO_NAMES;
     for (let i = 2; i < offsets.length; i += 4) {
       const label = this.unescaped(offsets[i], offsets[i + 1]);
       if (label === "" || !this.isValidName(i)) throw this.fail(`invalid metric name or label names: ${name}`);
@@ -225,8 +228,10 @@ export abstract class LineParser implements ExpositionParser {
         const number = parseGoFloat(value);
         if (number !== undefined) value = formatOpenMetricsFloat(number);
       }
+      if (value === "") empty = [...empty, label];
       pairs.push(label, value);
     }
+    this.emptyLabels = empty;
     return sortedLabels(pairs, (duplicate) => {
       throw this.fail(`label name ${quoteGo(duplicate)} is not unique: invalid sample`);
     });

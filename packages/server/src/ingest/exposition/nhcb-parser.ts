@@ -82,6 +82,10 @@ export class NhcbParser implements ExpositionParser {
     return this.inner.text;
   }
 
+  get emptyLabels(): readonly string[] {
+    return this.inner.emptyLabels;
+  }
+
   load(bytes: Uint8Array, length: number): void {
     this.inner.load(bytes, length);
     this.builder.reset();

@@ -33,6 +33,11 @@ export interface ExpositionParser {
   next(): Entry;
   /** labels are those of the current series, name included, as the target gave them. */
   labels(): Labels;
+  /**
+   * emptyLabels are the labels that the target gave with an empty value, as found by the last call of `labels`. They are
+   * no labels of the series, but with honor_labels they keep the target's label of that name away.
+   */
+  readonly emptyLabels: readonly string[];
   /** startMs is the start (created) timestamp of the current series in Unix milliseconds, 0 if unknown. */
   startMs(): number;
   /** exemplar returns the exemplars of the current series one by one, then undefined. `timeMs` is 0 without a timestamp. */

@@ -61,6 +61,7 @@ export class ProtobufParser implements ExpositionParser {
   value = 0;
   hasTime = false;
   timeMs = 0;
+  emptyLabels: readonly string[] = [];
 
   private readonly options: ParserOptions;
   private readonly reader = new WireReader();
@@ -149,6 +150,7 @@ export class ProtobufParser implements ExpositionParser {
     if (typed && this.type !== "unknown") pairs.push("__type__", this.type);
     if (typed && header.unit !== "") pairs.push("__unit__", header.unit);
     const set = pairs.length;
+    const empty: string[] = [];
     for (let i = 0; i < metric.labelCount; i++) {
       const at = 4 * i;
       const label = decodeUtf8(bytes, metric.labels[at], metric.labels[at + 1]);
@@ -160,8 +162,10 @@ export class ProtobufParser implements ExpositionParser {
         throw this.fail(`invalid label value: ${value}`);
       }
       if (typed && pairs.slice(2, set).includes(label)) continue;
+      if (value === "") empty.push(label);
       pairs.push(label, value);
     }
+    this.emptyLabels = empty;
     if (this.currentPart === Part.Bucket) pairs.push("le", formatOpenMetricsFloat(this.bucketBound(this.currentIndex)));
     if (this.currentPart === Part.Quantile) {
       pairs.push("quantile", formatOpenMetricsFloat(metric.bounds[this.currentIndex]));

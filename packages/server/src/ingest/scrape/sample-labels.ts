@@ -21,9 +21,10 @@ const EXPORTED_PREFIX = "exported_";
 
 /**
  * addTargetLabels puts the target's labels on a sample. With `honor` the sample's own win; otherwise the target's
- * do and the sample's are kept under `exported_<name>`.
+ * do and the sample's are kept under `exported_<name>`. `empty` are names that the sample has with an empty value.
  */
-export function addTargetLabels(sample: Labels, target: Labels, honor: boolean): Labels {
+export function addTargetLabels(sample: Labels, target: Labels, honor: boolean, empty: readonly string[]): Labels {
+  if (honor && empty.length > 0) return resolveConflicts(sample, target.drop(new Set(empty)), true);
   return mergeDisjoint(sample.pairs, target.pairs) ?? resolveConflicts(sample, target, honor);
 }
 

@@ -150,7 +150,7 @@ class BodyRun {
         let labels: Labels | undefined = REF_IS_KNOWN;
         let ref = 0;
         if (stored === SeriesState.Stored) ref = refs[id];
-        else labels = resolveLabels(parser.labels(), settings, targetLabels, result);
+        else labels = resolveLabels(parser, settings, targetLabels, result);
         let outcome: number;
         if (labels === undefined) outcome = DROPPED;
         else if (parser.repeated && !ownTime && stored === SeriesState.Stored) outcome = AppendFailure.Duplicate;
@@ -211,7 +211,7 @@ class BodyRun {
   // The store has forgotten the series (it was idle for long): its labels are needed once more.
   private labelsAgain(): Labels {
     const { parser, settings, targetLabels } = this.input;
-    const labels = resolveLabels(parser.labels(), settings, targetLabels, this.result);
+    const labels = resolveLabels(parser, settings, targetLabels, this.result);
     if (labels === undefined) throw new ScrapeError("BUG: relabelling dropped a series that it kept before");
     return labels;
   }
@@ -223,12 +223,15 @@ const OVER_LIMIT = -100;
 const TOO_MANY_BUCKETS = -101;
 
 function resolveLabels(
-  exposed: Labels,
+  parser: ExpositionParser,
   settings: SampleSettings,
   targetLabels: Labels,
   result: AppendResult,
 ): Labels | undefined {
-  const labels = settings.metricRelabel(addTargetLabels(exposed, targetLabels, settings.honorLabels));
+  const exposed = parser.labels();
+  const labels = settings.metricRelabel(
+    addTargetLabels(exposed, targetLabels, settings.honorLabels, parser.emptyLabels),
+  );
   if (labels === undefined || labels.size === 0) return undefined;
   if (labels.metricName === "") throw new ScrapeError("missing metric name (__name__ label)");
   if (!hasValidNames(labels, settings.nameValidation)) {

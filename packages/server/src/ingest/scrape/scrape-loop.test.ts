@@ -114,6 +114,15 @@ describe("ScrapeLoop", () => {
     expect((await scrape('a{job="own"} 1\n'))[0]).toBe('{__name__="a", job="own"} 1');
   });
 
+  test("with honor_labels an empty label keeps the target's away, as pushed metrics need it", async () => {
+    const { scrape, appendable } = setUp({ honorLabels: true });
+    await scrape('a{instance=""} 1\n');
+    expect(appendable.samples[0].labels).toBe('{__name__="a", job="j"}');
+    const plain = setUp();
+    await plain.scrape('a{instance=""} 1\n');
+    expect(plain.appendable.samples[0].labels).toBe('{__name__="a", instance="i:1", job="j"}');
+  });
+
   test("timestamps of the target are kept and then not tracked for staleness, unless told otherwise", async () => {
     const now = Date.now();
     const plain = setUp();
