@@ -96,6 +96,18 @@ describe("order", () => {
     expect((await write(store, { m: [[T + 10 * MINUTE, 1]] }))[0]).toBeGreaterThan(0);
   });
 
+  test("[HD3] after the clock was set back other series are not locked out", async () => {
+    const ahead = await openMetricStore({ clock: new ManualClock(T + 24 * HOUR) });
+    await write(ahead, { m: [[T + 24 * HOUR, 1]] });
+    expect(await write(ahead, { other: [[T, 1]] })).toEqual([AppendFailure.OutOfBounds]);
+    const back = new ManualClock(T + 24 * HOUR);
+    const set = await openMetricStore({ clock: back });
+    await write(set, { m: [[T + 24 * HOUR, 1]] });
+    back.advance(-24 * HOUR);
+    expect((await write(set, { other: [[T, 1]] }))[0]).toBeGreaterThan(0);
+    expect(await write(set, { m: [[T, 1]] })).toEqual([AppendFailure.OutOfOrder]);
+  });
+
   test("[HD10] the first of two in one batch stays", async () => {
     const batch: Record<string, TestSample[]> = {
       m: [

@@ -268,7 +268,10 @@ class Store implements MetricStore {
       for (const name of found ?? []) names.add(name);
       return found !== undefined;
     });
-    this.eachInHead(matcherSets, startMs, endMs, addNames);
+    const { head } = this;
+    if (selectsAll(matcherSets)) {
+      for (const name of head.index.names((slot) => head.hasSampleIn(slot, startMs, endMs))) names.add(name);
+    } else this.eachInHead(matcherSets, startMs, endMs, addNames);
     return limited([...names].sort(compareStrings), limit);
   }
 
@@ -290,7 +293,10 @@ class Store implements MetricStore {
       for (const value of found ?? []) values.add(value);
       return found !== undefined;
     });
-    this.eachInHead(matcherSets, startMs, endMs, addValue);
+    const { head } = this;
+    if (selectsAll(matcherSets)) {
+      for (const value of head.index.values(name, (slot) => head.hasSampleIn(slot, startMs, endMs))) values.add(value);
+    } else this.eachInHead(matcherSets, startMs, endMs, addValue);
     return limited([...values].sort(compareStrings), limit);
   }
 
@@ -475,7 +481,7 @@ class Store implements MetricStore {
     const { head } = this;
     for (const matchers of matcherSets.length === 0 ? [[]] : matcherSets) {
       for (const slot of head.select(matchers)) {
-        if (head.firstTimeOf(slot) <= endMs && head.lastTimeOf(slot) >= startMs) visit(head.series.labels(slot));
+        if (head.hasSampleIn(slot, startMs, endMs)) visit(head.series.labels(slot));
       }
     }
   }
@@ -514,6 +520,10 @@ function addExemplar(bySeries: Map<string, SeriesExemplars>, labels: Labels, exe
   if (entry === undefined) bySeries.set(labels.key, (entry = { labels, exemplars: [] }));
   const isKnown = entry.exemplars.some((one) => one.timeMs === exemplar.timeMs && sameExemplar(one, exemplar));
   if (!isKnown) entry.exemplars.push(exemplar);
+}
+
+function selectsAll(matcherSets: MatcherSets): boolean {
+  return matcherSets.length === 0 || matcherSets.some((matchers) => matchers.length === 0);
 }
 
 function limited<T>(values: T[], limit: number): { values: T[]; warnings: string[] } {

@@ -113,8 +113,6 @@ function printed(series: string): string {
   return `{__name__="${name}", ${label}="${value}"}`;
 }
 
-test.each([1, 2, 3])(
-  "[ST2][ST8][ST22] whatever happens, reads are complete, seed %i",
-  { timeout: 120_000 },
-  (seed) => run(seed, 200),
+test.each([1, 2, 3])("[ST2][ST8][ST22] whatever happens, reads are complete, seed %i", { timeout: 120_000 }, (seed) =>
+  run(seed, 200),
 );

@@ -142,7 +142,7 @@ class HeadAppender implements Appender {
     this.staging = staging;
     this.allowOutOfOrder = options.allowOutOfOrder === true;
     this.isScrape = options.scrape === true;
-    this.futureLimitMs = owner.head.futureLimitMs;
+    this.futureLimitMs = owner.head.limitNow();
   }
 
   append(ref: SeriesRef, labels: Labels, timeMs: number, value: number, startMs = 0): SeriesRef | AppendFailure {

@@ -69,6 +69,7 @@ export class Head {
   maxTimeMs = -Infinity;
   private readonly now: () => number;
   private readonly budgetBytes: number;
+  private limitMs = Infinity;
   private refusing = false;
   private createdSinceCheck = 0;
   private round = 1;
@@ -90,9 +91,10 @@ export class Head {
     this.stats = newHeadStats(this.budgetBytes, this.windowMs);
   }
 
-  /** futureLimitMs is the latest time that may be appended now. */
-  get futureLimitMs(): number {
-    return this.now() + this.maxFutureMs;
+  /** limitNow looks at the clock and returns the latest time that may be appended; `check` reckons with it until the next call. */
+  limitNow(): number {
+    this.limitMs = this.now() + this.maxFutureMs;
+    return this.limitMs;
   }
 
   /** resolve returns the slot for a ref or labels, creating the series when it is new; or AppendFailure.SeriesLimit. */
@@ -139,7 +141,8 @@ export class Head {
     allowOutOfOrder: boolean,
   ): 0 | AppendFailure {
     const last = this.series.lastTime[slot]!;
-    const bound = this.maxTimeMs - APPENDABLE_MS;
+    // A newest sample ahead of a clock that was set back must not lock everybody else out.
+    const bound = Math.min(this.maxTimeMs, this.limitMs) - APPENDABLE_MS;
     if (timeMs >= bound) {
       if (timeMs > last) return 0;
       if (timeMs === last) return this.isSameAsLast(slot, low, high, histogram) ? 0 : AppendFailure.Duplicate;
@@ -480,6 +483,11 @@ export class Head {
   lastTimeOf(slot: number): number {
     const chunk = this.series.lastChunk[slot]!;
     return chunk < 0 ? -Infinity : this.chunks.lastTime(chunk);
+  }
+
+  /** hasSampleIn tells whether a series may have a sample in a range: its first and last are not both outside on one side. */
+  hasSampleIn(slot: number, startMs: number, endMs: number): boolean {
+    return this.firstTimeOf(slot) <= endMs && this.lastTimeOf(slot) >= startMs;
   }
 
   /** select returns the slots of the series that match; a view valid until series are added or removed. */

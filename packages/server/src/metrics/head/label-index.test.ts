@@ -105,9 +105,22 @@ test.each([1, 2, 3, 4, 5, 6])("[HD31] any matchers give what testing every serie
     expect(fixture.index.pairCount).toBe(pairs.size);
   }
   fixture.remove(...fixture.series.keys());
-  expect(fixture.index.names()).toEqual([]);
+  expect(fixture.index.names(() => true)).toEqual([]);
   expect(fixture.select([])).toEqual([]);
   expect(fixture.index.pairCount).toBe(0);
+});
+
+test("[HD32] names and values of the series that are wanted", () => {
+  const fixture = new Fixture();
+  fixture.add(0, { __name__: "a", env: "prod", zone: "x" });
+  fixture.add(1, { __name__: "b", env: "prod" });
+  fixture.add(2, { __name__: "b", env: "dev" });
+  const { index } = fixture;
+  expect(index.names((slot) => slot > 0)).toEqual(["__name__", "env"]);
+  expect(index.names(() => false)).toEqual([]);
+  expect(index.values("env", () => true)).toEqual(["prod", "dev"]);
+  expect(index.values("env", (slot) => slot === 2)).toEqual(["dev"]);
+  expect(index.values("missing", () => true)).toEqual([]);
 });
 
 test("cardinality statistics", () => {

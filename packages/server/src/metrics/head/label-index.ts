@@ -158,20 +158,26 @@ export class LabelIndex {
     return candidates;
   }
 
-  /** names returns all label names, unsorted. */
-  names(): string[] {
-    return [...this.columns.keys()];
+  /** names returns the label names that a series with `wanted` has, unsorted. */
+  names(wanted: (slot: number) => boolean): string[] {
+    const names: string[] = [];
+    for (const column of this.columns.values()) {
+      for (const id of column.ids.values()) {
+        if (!hasSlot(column.postings[id]!, wanted)) continue;
+        names.push(column.name);
+        break;
+      }
+    }
+    return names;
   }
 
-  /** values returns all values of a label, unsorted. */
-  values(name: string): string[] {
+  /** values returns the values of a label that a series with `wanted` has, unsorted. */
+  values(name: string, wanted: (slot: number) => boolean): string[] {
     const column = this.columns.get(name);
-    return column === undefined ? [] : [...column.ids.keys()];
-  }
-
-  /** everySlot returns the slots of all series, ascending. */
-  everySlot(): Uint32Array {
-    return this.everything.list();
+    if (column === undefined) return [];
+    const values: string[] = [];
+    for (const [value, id] of column.ids) if (hasSlot(column.postings[id]!, wanted)) values.push(value);
+    return values;
   }
 
   /** sizeBytes estimates what the index takes. */
@@ -305,6 +311,10 @@ export class LabelIndex {
       if (this.remembered.size < REMEMBERED_MATCHERS && this.rememberedValues <= REMEMBERED_VALUES / 2) return;
     }
   }
+}
+
+function hasSlot(postings: number | Postings, wanted: (slot: number) => boolean): boolean {
+  return typeof postings === "number" ? wanted(postings) : postings.list().some(wanted);
 }
 
 function seriesIn(postings: number | Postings): number {

@@ -9,6 +9,7 @@ import {
   readHistograms,
   readMetadata,
   readSamples,
+  readSeries,
   type SampleBlock,
 } from "../../database/index.ts";
 import { DAY_MS, dayOf } from "../rows.ts";
@@ -121,6 +122,14 @@ export class MetricReader {
       if (matchesAll(labels, matchers)) found.push({ idHigh: high, idLow: low, labels, day: last });
     }
     return found;
+  }
+
+  /** seriesOfDay lists all series of one day (since 1970), in batches. */
+  async *seriesOfDay(day: number, signal?: AbortSignal): AsyncGenerator<StoredSeries[], void, undefined> {
+    const range = { startMs: day * DAY_MS, endMs: day * DAY_MS };
+    for await (const batch of readSeries(this.database, range, { signal, timeoutMs: READ_TIMEOUT_MS })) {
+      yield batch.map(({ idHigh, idLow, pairs }) => ({ idHigh, idLow, labels: new Labels(pairs), day }));
+    }
   }
 
   /** labelNames lists the label names of a range's days when no matcher has to be tested here, else undefined. */

@@ -13,6 +13,7 @@ import type { ExemplarStore } from "../exemplars.ts";
 import { type Head, TimeInterner } from "../head/head.ts";
 import type { MetadataStore } from "../metadata.ts";
 import type { RebuildStatus } from "../metric-store.ts";
+import { dayOf } from "../rows.ts";
 import type { CommitQueue } from "./commit-queue.ts";
 import type { HistogramSample, SampleBlock } from "../../database/index.ts";
 import type { MetricReader, StoredSeries } from "./metric-reader.ts";
@@ -59,7 +60,7 @@ export class Rebuild {
 
   /** run rebuilds; `onFirstStep` is called when the newest samples are in memory. Rejects when the database fails. */
   async run(onFirstStep: () => void): Promise<void> {
-    const { head, reader, queue, clock, signal } = this.parts;
+    const { head, reader, queue, clock } = this.parts;
     const { status } = this;
     const begin = clock.monotonicMs();
     const tick = (): void => void (status.seconds = (clock.monotonicMs() - begin) / 1000);
@@ -78,11 +79,7 @@ export class Rebuild {
     head.setFloor(newest + 1, keep);
     const steps = stepsOf(newest, keep);
     status.totalSteps = steps.length;
-    for (const series of await reader.series([], keep, newest, signal)) {
-      const others = this.known.get(series.idLow);
-      if (others === undefined) this.known.set(series.idLow, [series]);
-      else others.push(series);
-    }
+    await this.loadSeries(keep, newest);
     this.withHistograms = await reader.hasHistograms();
     for (const [from, to] of steps) {
       await this.step(from, to);
@@ -100,6 +97,22 @@ export class Rebuild {
     this.slots.clear();
     status.state = "done";
     tick();
+  }
+
+  // Later days overwrite earlier ones: `day` ends as the newest.
+  private async loadSeries(keep: number, newest: number): Promise<void> {
+    const { reader, signal } = this.parts;
+    for (let day = dayOf(keep); day <= dayOf(newest); day++) {
+      for await (const batch of reader.seriesOfDay(day, signal)) {
+        for (const series of batch) {
+          const others = this.known.get(series.idLow);
+          const same = others?.find((one) => one.idHigh === series.idHigh);
+          if (same !== undefined) same.day = day;
+          else if (others === undefined) this.known.set(series.idLow, [series]);
+          else others.push(series);
+        }
+      }
+    }
   }
 
   private async step(from: number, to: number): Promise<void> {
