@@ -207,6 +207,6 @@ describe("rollback", () => {
 
 function partFiles(folder: string): number[] {
   return readdirSync(folder, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile() && /checksums\.txt$/.test(entry.name))
+    .filter((entry) => entry.isFile() && entry.name === "checksums.txt")
     .map((entry) => statSync(join(entry.parentPath, entry.name)).ino);
 }

@@ -80,7 +80,7 @@ test("a result that ends early is an error, not a shorter result", async () => {
 });
 
 test("a type that is not decoded is our mistake", async () => {
-  const bytes = Buffer.from("0101" + "0161" + "05" + Buffer.from("Int16").toString("hex") + "0000", "hex");
+  const bytes = Buffer.from("0101016105" + Buffer.from("Int16").toString("hex") + "0000", "hex");
   await expect(decode(bytes)).rejects.toThrow("BUG: column type Int16 is not decoded");
 });
 
