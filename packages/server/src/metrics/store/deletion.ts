@@ -1,7 +1,8 @@
 // Deleting series from the database: ids by matcher, then DELETE with the ids in the statement. The engine masks
-// the rows at once and drops them when it merges; cleaning tombstones does that now.
+// the rows at once and drops them when it merges; cleaning tombstones does that now. Distributed tables know no such
+// DELETE; on a cluster the rows are removed by rewriting, at once.
 import type { Matcher } from "@belfry/core/model";
-import type { Database } from "../../database/index.ts";
+import { type Database, deleteSamples, SqlDatabase } from "../../database/index.ts";
 import { DAY_MS, dayOf } from "../rows.ts";
 import type { MetricReader, StoredSeries } from "./metric-reader.ts";
 import { METRIC_TABLE_NAMES } from "./snapshot.ts";
@@ -25,13 +26,17 @@ export async function deleteStored(
   const to = Math.min(MAX_TIME_MS, Math.floor(endMs));
   if (from > to) return [];
   const range = `time >= ${timeLiteral(from)} AND time <= ${timeLiteral(to)}`;
+  if (database.kind === "cluster" && database instanceof SqlDatabase) {
+    await deleteSamples(database, series.map(idOf), from, to);
+    return series;
+  }
   // On days that go as a whole the series did not exist.
   const firstDay = dayOf(from + DAY_MS - 1);
   const lastDay = dayOf(to + 1) - 1;
   for (let i = 0; i < series.length; i += IDS_PER_STATEMENT) {
     const ids = series
       .slice(i, i + IDS_PER_STATEMENT)
-      .map(idLiteral)
+      .map(idOf)
       .join(",");
     const options = { timeoutMs: TIMEOUT_MS };
     for (const table of ["metric_samples", "metric_histograms", "metric_exemplars"]) {
@@ -46,6 +51,7 @@ export async function deleteStored(
 
 /** dropDeleted rewrites the parts that have deleted rows. */
 export async function dropDeleted(database: Database): Promise<void> {
+  if (database.kind === "cluster") return;
   for (const table of METRIC_TABLE_NAMES) {
     await database.exec(`ALTER TABLE ${table} APPLY DELETED MASK SETTINGS mutations_sync = 2`, {
       timeoutMs: TIMEOUT_MS,
@@ -57,6 +63,6 @@ function timeLiteral(timeMs: number): string {
   return `fromUnixTimestamp64Milli(toInt64(${timeMs}))`;
 }
 
-function idLiteral(series: StoredSeries): string {
-  return String((BigInt(series.idHigh) << 32n) | BigInt(series.idLow));
+function idOf({ idHigh, idLow }: StoredSeries): bigint {
+  return (BigInt(idHigh) << 32n) | BigInt(idLow);
 }

@@ -20,6 +20,12 @@ export const METRIC_TABLE_NAMES = [
 
 /** takeSnapshot freezes the metric tables and returns the snapshot's name, in upstream's form: time and random digits. */
 export async function takeSnapshot(database: Database, snapshotPath: string, nowMs: number): Promise<string> {
+  if (database.kind === "cluster") {
+    throw new AppError(
+      "SNAPSHOT_UNAVAILABLE",
+      "a cluster is backed up with ClickHouse's own BACKUP, not by a snapshot",
+    );
+  }
   const stamp = new Date(nowMs).toISOString().replace(/[-:]/g, "").replace(/\..*/, "Z");
   const name = `${stamp}-${randomBytes(8).toString("hex")}`;
   // The engine would write a dash as %2D in the folder's name.
