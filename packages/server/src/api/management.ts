@@ -1,6 +1,6 @@
 // Health, readiness, reload and quit, our own metrics, and the paths other tools probe.
 import type { FastifyInstance } from "fastify";
-import { ApiError, messageOf } from "./errors.ts";
+import { messageOf } from "./errors.ts";
 import { sendText } from "./respond.ts";
 
 /** ManagementSource is what the management routes need of the running process. */
@@ -67,9 +67,4 @@ function forbidden(reply: {
   status(code: number): { header(name: string, value: string): { send(body: string): unknown } };
 }): unknown {
   return reply.status(403).header("content-type", TEXT).send("Lifecycle API is not enabled.\n");
-}
-
-/** notEnabled answers a route whose feature is switched off, in upstream's way: a plain 404 that names the switch. */
-export function notEnabled(text: string): never {
-  throw new ApiError("not_found", text);
 }
