@@ -39,6 +39,7 @@ export function poolSettings(config: ScrapeConfig): PoolSettings {
     nameEscaping: config.escapingScheme,
     relabel: (labels) => targetRules.relabel(labels),
     metricRelabel: (labels) => sampleRules.relabel(labels),
+    failureLogFile: config.scrapeFailureLogFile,
     http: config.http,
     key: stableText(own),
     samplesKey: stableText(samples),

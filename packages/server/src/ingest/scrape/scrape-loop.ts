@@ -16,7 +16,7 @@ import { ExpositionError } from "../exposition/index.ts";
 import { type ParserSettings, ParserSet } from "./parser-set.ts";
 import { appendBody, type AppendResult, newAppendResult, type SampleSettings, ScrapeError } from "./scrape-append.ts";
 import type { ScrapeMetrics } from "./scrape-metrics.ts";
-import { BodySizeLimitError, type Scraper } from "./scraper.ts";
+import { BodySizeLimitError, type ScrapedBody, type Scraper } from "./scraper.ts";
 import { reportLabels } from "./sample-labels.ts";
 import { SeriesCache } from "./series-cache.ts";
 import { REF_IS_KNOWN, UnknownRefError } from "./known-ref.ts";
@@ -34,6 +34,8 @@ export interface LoopSettings extends SampleSettings, ParserSettings {
   timeoutMs: number;
   /** extraMetrics adds scrape_timeout_seconds, scrape_sample_limit and scrape_body_size_bytes. */
   extraMetrics: boolean;
+  /** failureLog hears of every failed scrape (scrape_failure_log_file). */
+  failureLog?: (url: string, message: string) => void;
 }
 
 /** LoopEnvironment is what all loops share. */
@@ -47,6 +49,10 @@ export interface LoopEnvironment {
   /** offsetSeed moves the offsets of all targets, so that two servers scrape at different times. */
   offsetSeed: bigint;
 }
+
+const APPEND_OPTIONS = { scrape: true, allowOutOfOrder: true };
+// What a parser holds between scrapes.
+const NO_BODY = new Uint8Array(16);
 
 const REPORT_METRICS = [
   "up",
@@ -65,7 +71,9 @@ export class ScrapeLoop {
   private readonly settings: LoopSettings;
   private readonly env: LoopEnvironment;
   private readonly parsers: ParserSet;
-  private readonly stopping = new AbortController();
+  /** ending aborts when the loop is stopped and when the process shuts down. */
+  private readonly ending = new AbortController();
+  private readonly onShutdown = (): void => this.ending.abort(this.env.shutdown.reason);
   private readonly reportRefs: Map<string, number>;
   private forcedError: Error | undefined;
   private markersAtEnd = true;
@@ -93,9 +101,12 @@ export class ScrapeLoop {
 
   /** start begins the rhythm; with `skipOffset` the first scrape is at once. */
   start(skipOffset = false): void {
+    const { shutdown, metrics, logger } = this.env;
+    shutdown.addEventListener("abort", this.onShutdown, { once: true });
+    if (shutdown.aborted) this.onShutdown();
     this.running = this.run(skipOffset).catch((error: unknown) => {
-      this.env.metrics.loopFailures.inc();
-      this.env.logger.error("Scrape loop failed", { target: this.target.url, err: error });
+      metrics.unexpectedFailures.inc();
+      logger.error("Scrape loop failed", { target: this.target.url, err: error });
     });
   }
 
@@ -105,7 +116,8 @@ export class ScrapeLoop {
    */
   async stop(markers = true): Promise<void> {
     this.markersAtEnd &&= markers;
-    this.stopping.abort();
+    this.ending.abort();
+    this.env.shutdown.removeEventListener("abort", this.onShutdown);
     await this.running;
     this.scraper.close();
     if (this.markersAtEnd && !this.env.shutdown.aborted) {
@@ -139,9 +151,9 @@ export class ScrapeLoop {
     this.startMonotonic = clock.monotonicMs();
     this.wallBase = Math.floor(clock.now());
     let tick = 0;
-    while (!this.ended()) {
-      await this.scrapeSafely(this.alignedTime());
-      if (this.ended()) return;
+    while (!this.ending.signal.aborted) {
+      await this.scrapeOnce(this.alignedTime());
+      if (this.ending.signal.aborted) return;
       // A tick that passed during the scrape is made up for at once, once; further ones are skipped.
       const passed = (): number => Math.floor((clock.monotonicMs() - this.startMonotonic) / intervalMs);
       if (passed() <= tick) {
@@ -152,27 +164,11 @@ export class ScrapeLoop {
     }
   }
 
-  // A bug of ours spoils one scrape, not the loop.
-  private async scrapeSafely(timeMs: number): Promise<void> {
-    try {
-      await this.scrapeOnce(timeMs);
-    } catch (error) {
-      this.env.metrics.loopFailures.inc();
-      this.env.logger.error("Scrape failed unexpectedly", { target: this.target.url, err: error });
-      this.target.report(timeMs, 0, error instanceof Error ? error.message : String(error));
-    }
-  }
-
-  private ended(): boolean {
-    return this.stopping.signal.aborted || this.env.shutdown.aborted;
-  }
-
   // wait sleeps and returns false when the loop has been stopped instead.
   private async wait(delayMs: number): Promise<boolean> {
-    if (this.ended()) return false;
-    const signal = AbortSignal.any([this.stopping.signal, this.env.shutdown]);
+    if (this.ending.signal.aborted) return false;
     try {
-      await sleep(this.env.clock, Math.max(0, delayMs), signal);
+      await sleep(this.env.clock, Math.max(0, delayMs), this.ending.signal);
       return true;
     } catch {
       return false;
@@ -196,69 +192,47 @@ export class ScrapeLoop {
     return time;
   }
 
-  /** scrapeOnce scrapes and stores one body stamped `timeMs`; it rejects for bugs only. */
+  /** scrapeOnce scrapes and stores one body stamped `timeMs`. */
   async scrapeOnce(timeMs: number): Promise<void> {
-    const { clock, appendable, metrics } = this.env;
+    const { clock, appendable, metrics, shutdown } = this.env;
     const started = clock.monotonicMs();
-    if (this.lastScrapeMs !== 0)
+    if (this.lastStartMonotonic !== 0) {
       metrics.interval(this.settings.intervalMs).observe((started - this.lastStartMonotonic) / 1000);
+    }
     this.lastStartMonotonic = started;
-    let bodyBytes = 0;
-    let result = newAppendResult();
-    let failure: Error | undefined = this.forcedError;
-    let appender = appendable.appender({ scrape: true, allowOutOfOrder: true });
-    let bodyStored = false;
+    let body: ScrapedBody | undefined;
+    let failure = this.forcedError;
     if (failure === undefined) {
       try {
-        const body = await this.fetch();
-        try {
-          bodyBytes = body.length;
-          if (body.length > 0) {
-            const { parser, table, warning } = this.parsers.parserFor(body.contentType);
-            if (warning !== "") {
-              this.env.logger.debug("Invalid content type on scrape, using fallback setting.", {
-                target: this.target.url,
-                err: warning,
-              });
-            }
-            parser.load(body.bytes, body.length);
-            result = await appendBody({
-              parser,
-              cache: this.cache,
-              table,
-              appender,
-              settings: this.settings,
-              targetLabels: this.target.labels,
-              scrapeTimeMs: timeMs,
-              nowMs: clock.now(),
-            });
-            failure = result.error;
-            bodyStored = failure === undefined;
-          }
-        } finally {
-          body.release();
-        }
+        body = await this.fetch();
       } catch (error) {
-        if (isBug(error)) throw error;
+        // A scrape that the end of the process cut short says nothing about the target.
+        if (shutdown.aborted) return;
         failure = error as Error;
-        if (failure instanceof BodySizeLimitError) {
-          bodyBytes = -1;
-          metrics.exceededBodySizeLimit.inc();
-        }
       }
     }
-    if (failure !== undefined && result.total > 0) {
-      appender.rollback();
-      appender = appendable.appender({ scrape: true, allowOutOfOrder: true });
+    let appender = appendable.appender(APPEND_OPTIONS);
+    let result = newAppendResult();
+    let stored = false;
+    if (body !== undefined && body.length > 0) {
+      result = await this.storeBody(body, appender, timeMs);
+      failure = result.error;
+      stored = failure === undefined;
+      if (!stored) {
+        appender.rollback();
+        appender = appendable.appender(APPEND_OPTIONS);
+      }
     }
-    if (!bodyStored) this.cache.undo();
+    body?.release();
+    if (!stored) this.cache.undo();
     this.appendStaleMarkers(appender, timeMs);
-    if (bodyStored) this.appendMetadata(appender);
-    this.cache.finish(bodyStored);
+    if (stored) this.appendMetadata(appender);
+    this.cache.finish(stored);
     const durationMs = clock.monotonicMs() - started;
     this.lastScrapeMs = timeMs;
     this.target.report(timeMs, durationMs, describe(failure, this.target.url));
-    if (failure !== undefined) this.env.logger.debug("Scrape failed", { target: this.target.url, err: failure });
+    if (failure !== undefined) this.noteFailure(failure);
+    const bodyBytes = failure instanceof BodySizeLimitError ? -1 : (body?.length ?? 0);
     this.appendReport(appender, timeMs, durationMs, result, bodyBytes, failure === undefined);
     metrics.count(result);
     this.warn(result);
@@ -268,18 +242,65 @@ export class ScrapeLoop {
     });
   }
 
-  private async fetch(): ReturnType<Scraper["scrape"]> {
-    const { clock, shutdown } = this.env;
-    const { timeoutMs } = this.settings;
-    const timeout = new AbortController();
-    const timer: Timer = clock.setTimeout(() => timeout.abort(new ScrapeError("context deadline exceeded")), timeoutMs);
+  private async storeBody(body: ScrapedBody, appender: Appender, timeMs: number): Promise<AppendResult> {
     try {
-      return await this.scraper.scrape(AbortSignal.any([timeout.signal, shutdown]));
+      const { parser, table, warning } = this.parsers.parserFor(body.contentType);
+      if (warning !== "") {
+        this.env.logger.debug("Invalid content type on scrape, using fallback setting.", {
+          target: this.target.url,
+          err: warning,
+        });
+      }
+      parser.load(body.bytes, body.length);
+      try {
+        return await appendBody({
+          parser,
+          cache: this.cache,
+          table,
+          appender,
+          settings: this.settings,
+          targetLabels: this.target.labels,
+          scrapeTimeMs: timeMs,
+          nowMs: this.env.clock.now(),
+        });
+      } finally {
+        // Between scrapes the body's memory belongs to others.
+        parser.load(NO_BODY, 0);
+      }
+    } catch (error) {
+      return { ...newAppendResult(), error: error as Error };
+    }
+  }
+
+  private noteFailure(failure: Error): void {
+    const { logger, metrics } = this.env;
+    const fields = { target: this.target.url, err: failure };
+    if (failure instanceof BodySizeLimitError) metrics.exceededBodySizeLimit.inc();
+    if (isBug(failure)) {
+      metrics.unexpectedFailures.inc();
+      logger.error("Scrape failed unexpectedly", fields);
+    } else logger.debug("Scrape failed", fields);
+    this.settings.failureLog?.(this.target.url, failure.message);
+  }
+
+  private async fetch(): Promise<ScrapedBody> {
+    const { clock, shutdown } = this.env;
+    const ending = new AbortController();
+    const onShutdown = (): void => ending.abort(shutdown.reason);
+    shutdown.addEventListener("abort", onShutdown, { once: true });
+    let timedOut = false;
+    const timer: Timer = clock.setTimeout(() => {
+      timedOut = true;
+      ending.abort(new ScrapeError("context deadline exceeded"));
+    }, this.settings.timeoutMs);
+    try {
+      return await this.scraper.scrape(ending.signal);
     } catch (error) {
       // The client says what it was doing when the time was up; anything else is replaced by the plain reason.
-      throw timeout.signal.aborted && !(error instanceof HttpClientError) ? (timeout.signal.reason as Error) : error;
+      throw timedOut && !(error instanceof HttpClientError) ? (ending.signal.reason as Error) : error;
     } finally {
       timer.cancel();
+      shutdown.removeEventListener("abort", onShutdown);
     }
   }
 
@@ -387,13 +408,7 @@ function describe(error: Error | undefined, url: string): string {
   return error.message;
 }
 
-function isBug(error: unknown): boolean {
-  if (!(error instanceof Error)) return true;
+function isBug(error: Error): boolean {
   if (error instanceof AppError || error instanceof ScrapeError) return false;
-  return (
-    error.message.startsWith("BUG:") ||
-    error instanceof TypeError ||
-    error instanceof RangeError ||
-    error instanceof ReferenceError
-  );
+  return error.message.startsWith("BUG:") || error instanceof TypeError || error instanceof RangeError;
 }

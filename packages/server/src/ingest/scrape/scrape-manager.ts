@@ -1,5 +1,6 @@
 // ScrapeManager owns the scrape pools: it follows configuration and discovery, and answers what the API asks.
 import { createHash } from "node:crypto";
+import { setMaxListeners } from "node:events";
 import { hostname } from "node:os";
 import { Labels, type MetricMetadata } from "@belfry/core/model";
 import type { Clock } from "../../lib/clock.ts";
@@ -8,6 +9,7 @@ import type { Logger } from "../../lib/log.ts";
 import type { MetricsRegistry } from "../../lib/metrics-registry.ts";
 import { VERSION } from "../../lib/version.ts";
 import type { Appendable } from "../../metrics/appender.ts";
+import { FailureLogs } from "./failure-log.ts";
 import { ScrapeMetrics } from "./scrape-metrics.ts";
 import { type PoolEnvironment, type PoolSettings, ScrapePool, type TargetGroup } from "./scrape-pool.ts";
 import type { Target, TargetHealth } from "./target.ts";
@@ -57,6 +59,7 @@ export class ScrapeManager {
       logger: options.logger,
       appendable: options.appendable,
       metrics: new ScrapeMetrics(options.registry),
+      failureLogs: new FailureLogs(options.logger),
       shutdown: this.shutdown.signal,
       offsetSeed: offsetSeed(""),
       userAgent: `Belfry/${VERSION}`,
@@ -64,6 +67,8 @@ export class ScrapeManager {
       typeAndUnitLabels: options.typeAndUnitLabels === true,
       extraMetrics: options.extraMetrics === true,
     };
+    // Every loop listens.
+    setMaxListeners(0, this.shutdown.signal);
     options.registry.gaugeFunc("belfry_target_scrape_pools", "Scrape pools.", () => this.pools.size);
     options.registry.gaugeVecFunc(
       "belfry_target_scrape_pool_targets",
@@ -89,6 +94,7 @@ export class ScrapeManager {
       }
       await Promise.all(gone.map((pool) => pool.stop(true)));
       await Promise.all([...wanted.values()].map((settings) => this.applyPool(settings)));
+      this.env.failureLogs.keep(new Set(configs.map(({ failureLogFile = "" }) => failureLogFile)));
     });
   }
 
@@ -127,6 +133,7 @@ export class ScrapeManager {
     await this.enqueue(async () => {
       await Promise.all([...this.pools.values()].map((pool) => pool.stop(false)));
       this.pools.clear();
+      this.env.failureLogs.keep(new Set());
     });
   }
 

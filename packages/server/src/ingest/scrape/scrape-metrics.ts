@@ -6,7 +6,7 @@ const INTERVAL_BUCKETS = [1, 5, 10, 15, 20, 30, 45, 60, 90, 120, 300];
 
 /** ScrapeMetrics counts what scrapes bring and what they do not. */
 export class ScrapeMetrics {
-  readonly loopFailures: Counter;
+  readonly unexpectedFailures: Counter;
   readonly commitFailures: Counter;
   readonly exceededBodySizeLimit: Counter;
   readonly exceededTargetLimit: Counter;
@@ -21,9 +21,9 @@ export class ScrapeMetrics {
   private readonly intervals: Vec<Histogram>;
 
   constructor(registry: MetricsRegistry) {
-    this.loopFailures = registry.counter(
-      "belfry_target_scrape_loop_failures_total",
-      "Scrape loops that ended by a bug of ours.",
+    this.unexpectedFailures = registry.counter(
+      "belfry_target_scrape_unexpected_failures_total",
+      "Scrapes that failed by a bug of ours.",
     );
     this.commitFailures = registry.counter(
       "belfry_target_scrape_commit_failures_total",

@@ -6,6 +6,7 @@ import type { HttpClientConfig } from "../../lib/http-config.ts";
 import { parseDuration } from "@belfry/core/format";
 import { acceptHeader, fallbackMediaType } from "./accept.ts";
 import type { EscapingScheme, ScrapeProtocol } from "./config.ts";
+import type { FailureLogs } from "./failure-log.ts";
 import { HttpScraper } from "./http-scraper.ts";
 import {
   discoveredLabels,
@@ -51,6 +52,8 @@ export interface PoolSettings extends TargetDefaults, LabelLimits {
   metricRelabel(labels: Labels): Labels | undefined;
   /** collect makes this a built-in job: its targets are not asked over HTTP, this function renders them. */
   collect?(): Promise<Uint8Array>;
+  /** failureLogFile names a file that every failed scrape is written to; "" for none. */
+  failureLogFile?: string;
   /** http configures the client; ignored for a built-in job. */
   http?: HttpClientConfig;
   /** key is equal for equal configurations; without it a reload compares identity. */
@@ -61,6 +64,7 @@ export interface PoolSettings extends TargetDefaults, LabelLimits {
 
 /** PoolEnvironment is what all pools share. */
 export interface PoolEnvironment extends LoopEnvironment {
+  failureLogs: FailureLogs;
   userAgent: string;
   /** startTimestamps, typeAndUnitLabels and extraMetrics are the features of the same names. */
   startTimestamps: boolean;
@@ -219,6 +223,10 @@ export class ScrapePool {
       convertClassicHistograms: settings.convertClassicHistogramsToNhcb,
       fallbackMediaType: fallbackMediaType(settings.fallbackProtocol),
     };
+    const { failureLogFile = "", jobName } = settings;
+    if (failureLogFile !== "") {
+      loopSettings.failureLog = (url, message) => env.failureLogs.log(failureLogFile, jobName, url, message);
+    }
     return new ScrapeLoop(target, this.newScraper(target, timeoutMs), loopSettings, env, previous);
   }
 
