@@ -450,8 +450,8 @@ export abstract class LineParser implements ExpositionParser {
     return this.cache.kind[id] === LineKind.Series ? id : 0;
   }
 
-  // readNumber reads a decimal number that ends before a space or newline into `value` and returns its end; -1 for
-  // anything else (NaN, Inf, errors), which the lexer deals with.
+  // readNumber reads a decimal number or NaN that ends before a space or newline into `value` and returns its end;
+  // -1 for anything else (Inf, odd spellings, errors), which the lexer deals with.
   private readNumber(start: number): number {
     const { bytes } = this;
     let i = start;
@@ -476,7 +476,13 @@ export abstract class LineParser implements ExpositionParser {
       exponent = point - i;
       digits -= exponent;
     }
-    if (digits === 0) return -1;
+    if (digits === 0) {
+      // Summaries without observations are full of these.
+      const isNaN = i === start && c === 0x4e && bytes[i + 1] === 0x61 && bytes[i + 2] === 0x4e;
+      if (!isNaN || (bytes[i + 3] !== 10 && bytes[i + 3] !== 0x20)) return -1;
+      this.value = NaN;
+      return i + 3;
+    }
     if (c === 0x65 || c === 0x45) {
       c = bytes[++i];
       const down = c === 0x2d;

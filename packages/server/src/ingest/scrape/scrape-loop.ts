@@ -345,8 +345,13 @@ export class ScrapeLoop {
     const put = (ref: number, labels: Labels): number =>
       value === undefined ? appender.appendStale(ref, labels, timeMs) : appender.append(ref, labels, timeMs, value);
     const ref = this.reportRefs.get(metric) ?? 0;
-    // A handful per scrape: their labels are made anew, so that a store which has forgotten them can begin again.
-    const outcome = put(ref, reportLabels(metric, this.target.labels));
+    let outcome: number;
+    try {
+      outcome = put(ref, ref > 0 ? REF_IS_KNOWN : reportLabels(metric, this.target.labels));
+    } catch (error) {
+      if (!(error instanceof UnknownRefError)) throw error;
+      outcome = put(0, reportLabels(metric, this.target.labels));
+    }
     if (outcome > 0) this.reportRefs.set(metric, outcome);
     else if (outcome === AppendFailure.SeriesLimit) this.env.metrics.refusedSeries.inc();
   }
