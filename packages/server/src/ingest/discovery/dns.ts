@@ -30,21 +30,23 @@ export interface NameServers {
   resolve(name: string, type: DnsRecordType): Promise<DnsAnswer>;
 }
 
-/** dnsDiscoverer makes a discoverer of names. */
+/** dnsDiscoverer makes a discoverer of names. Throws for an interval that is not positive. */
 export function dnsDiscoverer(
   config: DnsDiscoveryConfig,
   env: DiscoveryEnvironment,
-  servers?: NameServers,
+  nameServers: (signal: AbortSignal) => NameServers = systemNameServers,
 ): Discoverer {
   const metrics = discoveryMetrics(env.registry);
-  const refresh = async (): Promise<readonly TargetGroup[]> => {
-    const names = servers ?? systemNameServers();
+  const refresh = async (signal: AbortSignal): Promise<readonly TargetGroup[]> => {
+    const servers = nameServers(signal);
     const groups = await Promise.all(
       config.names.map(async (name) => {
         metrics.dnsLookups.inc();
         try {
-          return [groupOf(config, name, await lookup(names, name, config.type))];
+          return [groupOf(config, name, await lookup(servers, name, config.type))];
         } catch (error) {
+          // The other names are not held up; this one keeps its targets.
+          if (signal.aborted) return [];
           metrics.dnsLookupFailures.inc();
           env.log.error("Error refreshing DNS targets", { discovery: "dns", err: error });
           return [];
@@ -53,7 +55,7 @@ export function dnsDiscoverer(
     );
     return groups.flat();
   };
-  return new RefreshDiscoverer("dns", config.refreshIntervalMs, refresh, env);
+  return new RefreshDiscoverer({ kind: "dns", intervalMs: config.refreshIntervalMs, refresh }, env);
 }
 
 function groupOf(config: DnsDiscoveryConfig, name: string, records: readonly DnsRecord[]): TargetGroup {
@@ -91,7 +93,9 @@ async function lookup(servers: NameServers, name: string, type: DnsRecordType): 
 export function candidateNames(name: string, search: readonly string[], ndots: number): string[] {
   if (name.endsWith(".")) return [name];
   const full = `${name}.`;
-  const extended = search.map((domain) => `${full}${domain}${domain.endsWith(".") ? "" : "."}`);
+  // "search ." stands for the name as it is.
+  const domains = search.filter((domain) => domain !== ".");
+  const extended = domains.map((domain) => `${full}${domain}${domain.endsWith(".") ? "" : "."}`);
   return name.split(".").length > ndots ? [full, ...extended] : [...extended, full];
 }
 
@@ -116,15 +120,24 @@ export function parseResolvConf(text: string): { search: string[]; ndots: number
   return { search, ndots };
 }
 
-// The file is read for every refresh: a laptop changes networks.
-function systemNameServers(): NameServers {
+/**
+ * systemNameServers asks the servers that the machine is configured for, with its search list; `servers` (address:port)
+ * stand in for its servers. The file is read with every call: a laptop changes networks.
+ */
+export function systemNameServers(
+  signal: AbortSignal,
+  resolvConf = "/etc/resolv.conf",
+  servers?: readonly string[],
+): NameServers {
   let text = "";
   try {
-    text = readFileSync("/etc/resolv.conf", "utf8");
+    text = readFileSync(resolvConf, "utf8");
   } catch {
     // Without the file there are no search domains; the resolver has its own defaults for servers.
   }
   const resolver = new Resolver({ timeout: 2000, tries: 2 });
+  if (servers !== undefined) resolver.setServers(servers);
+  signal.addEventListener("abort", () => resolver.cancel(), { once: true });
   return { ...parseResolvConf(text), resolve: (name, type) => resolveWith(resolver, name, type) };
 }
 

@@ -1,8 +1,9 @@
 // Docker discovery: a target for each TCP port of each container and network, or one with the configured port where
 // a container exposes none.
 import { HttpClient, readBody } from "../../lib/http-client.ts";
+import { quoteText } from "../../lib/yaml-decode.ts";
 import type { DockerDiscoveryConfig } from "./config.ts";
-import { type DiscoveryEnvironment, joinHostPort, sanitizeLabelName } from "./discoverer.ts";
+import { type Discoverer, type DiscoveryEnvironment, joinHostPort, sanitizeLabelName } from "./discoverer.ts";
 import { RefreshDiscoverer } from "./refresh.ts";
 import type { LabelSet, TargetGroup } from "./target-group.ts";
 
@@ -42,16 +43,20 @@ interface Network {
   Labels?: Readonly<Record<string, string>> | null;
 }
 
-/** dockerDiscoverer makes a discoverer of one daemon's containers. */
-export function dockerDiscoverer(config: DockerDiscoveryConfig, env: DiscoveryEnvironment): RefreshDiscoverer {
-  const daemon = new DockerDaemon(config);
+/** dockerDiscoverer makes a discoverer of one daemon's containers. Throws for a host it cannot talk to. */
+export function dockerDiscoverer(config: DockerDiscoveryConfig, env: DiscoveryEnvironment): Discoverer {
+  const daemon = new DockerDaemon(config, env);
   const refresh = async (signal: AbortSignal): Promise<readonly TargetGroup[]> => {
     const bounded = AbortSignal.any([signal, AbortSignal.timeout(config.refreshIntervalMs)]);
     const containers = await daemon.containers(bounded);
     const networks = await daemon.networks(bounded);
     return [{ source: "Docker", targets: dockerTargets(config, containers, networks), labels: new Map() }];
   };
-  return new RefreshDiscoverer("docker", config.refreshIntervalMs, refresh, env, () => daemon.close());
+  const { refreshIntervalMs } = config;
+  return new RefreshDiscoverer(
+    { kind: "docker", intervalMs: refreshIntervalMs, refresh, close: () => daemon.close() },
+    env,
+  );
 }
 
 class DockerDaemon {
@@ -61,11 +66,18 @@ class DockerDaemon {
   /** version is the API's, asked of the daemon once; "" before. */
   private version = "";
 
-  constructor(config: DockerDiscoveryConfig) {
-    const socket = /^unix:\/\/(.+)$/.exec(config.host)?.[1];
-    this.client =
-      socket === undefined ? new HttpClient(config.http) : new HttpClient(undefined, { socketPath: socket });
-    this.base = socket === undefined ? config.host.replace(/^tcp:/, "http:").replace(/\/+$/, "") : "http://localhost";
+  constructor(config: DockerDiscoveryConfig, env: DiscoveryEnvironment) {
+    const { host } = config;
+    const scheme = host.split("://", 1)[0]!;
+    if (scheme === "unix") {
+      this.client = new HttpClient(undefined, { socketPath: host.slice("unix://".length) });
+      this.base = "http://localhost";
+    } else if (scheme === "http" || scheme === "https" || scheme === "tcp") {
+      this.client = env.httpClient(config.http);
+      this.base = host.replace(/^tcp:/, "http:").replace(/\/+$/, "");
+    } else {
+      throw new Error(`expected host to start with unix://, tcp://, http:// or https://, got ${quoteText(host)}`);
+    }
     const filters: Record<string, Record<string, boolean>> = {};
     for (const { name, values } of config.filters) {
       for (const value of values) (filters[name] ??= {})[value] = true;
@@ -131,9 +143,9 @@ export function dockerTargets(
       [`${PREFIX}container_id`, container.Id],
       [`${PREFIX}container_name`, name],
       [`${PREFIX}container_network_mode`, mode],
-      [`${PREFIX}container_image`, container.Image ?? ""],
-      [`${PREFIX}container_image_id`, container.ImageID ?? ""],
     ]);
+    if (container.Image) common.set(`${PREFIX}container_image`, container.Image);
+    if (container.ImageID) common.set(`${PREFIX}container_image_id`, container.ImageID);
     for (const [key, value] of Object.entries(container.Labels ?? {})) {
       common.set(`${PREFIX}container_label_${sanitizeLabelName(key)}`, value);
     }

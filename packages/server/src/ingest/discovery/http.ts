@@ -2,7 +2,7 @@
 import { type HttpClient, readBody } from "../../lib/http-client.ts";
 import { quoteText } from "../../lib/yaml-decode.ts";
 import type { HttpDiscoveryConfig } from "./config.ts";
-import type { DiscoveryEnvironment } from "./discoverer.ts";
+import type { Discoverer, DiscoveryEnvironment } from "./discoverer.ts";
 import { discoveryMetrics } from "./metrics.ts";
 import { RefreshDiscoverer } from "./refresh.ts";
 import { parseTargetGroupsJson } from "./target-groups.ts";
@@ -13,34 +13,47 @@ const MAX_ANSWER_BYTES = 256 * 1024 * 1024;
 
 const CONTENT_TYPE = /^application\/json(;\s*charset=("utf-8"|utf-8))?$/i;
 
-/** httpDiscoverer makes a discoverer that asks one URL. */
-export function httpDiscoverer(config: HttpDiscoveryConfig, env: DiscoveryEnvironment): RefreshDiscoverer {
+/** httpDiscoverer makes a discoverer that asks one URL. Throws for an interval that is not positive. */
+export function httpDiscoverer(
+  config: HttpDiscoveryConfig,
+  env: DiscoveryEnvironment,
+  maxAnswerBytes = MAX_ANSWER_BYTES,
+): Discoverer {
   const client = env.httpClient(config.http);
   let lastCount = 0;
-  const refresh = async (signal: AbortSignal): Promise<readonly TargetGroup[]> => {
+  const refresh = async (signal: AbortSignal): Promise<TargetGroup[]> => {
+    let groups: TargetGroup[];
     try {
-      const groups = await fetchGroups(client, config, signal);
-      const gone: TargetGroup[] = [];
-      for (let i = groups.length; i < lastCount; i++)
-        gone.push({ source: `${config.url}:${i}`, targets: [], labels: new Map() });
-      lastCount = groups.length;
-      return [...groups, ...gone];
+      groups = await fetchGroups(client, config, maxAnswerBytes, signal);
     } catch (error) {
-      discoveryMetrics(env.registry).httpFailures.inc();
+      if (!signal.aborted) discoveryMetrics(env.registry).httpFailures.inc();
       throw error;
     }
+    const count = groups.length;
+    // Groups that are no longer listed lose their targets.
+    for (let i = count; i < lastCount; i++) {
+      groups.push({ source: `${config.url}:${i}`, targets: [], labels: new Map() });
+    }
+    lastCount = count;
+    return groups;
   };
-  return new RefreshDiscoverer("http", config.refreshIntervalMs, refresh, env, () => client.close());
+  const { refreshIntervalMs } = config;
+  return new RefreshDiscoverer(
+    { kind: "http", intervalMs: refreshIntervalMs, refresh, close: () => client.close() },
+    env,
+  );
 }
 
 async function fetchGroups(
   client: HttpClient,
   config: HttpDiscoveryConfig,
+  maxAnswerBytes: number,
   signal: AbortSignal,
 ): Promise<TargetGroup[]> {
   const response = await client.request(config.url, {
     headers: {
       accept: "application/json",
+      "accept-encoding": "gzip",
       "x-prometheus-refresh-interval-seconds": String(config.refreshIntervalMs / 1000),
     },
     signal: AbortSignal.any([signal, AbortSignal.timeout(config.refreshIntervalMs)]),
@@ -54,7 +67,7 @@ async function fetchGroups(
     await response.discard();
     throw new Error(`unsupported content type ${quoteText(type)}`);
   }
-  const body = Buffer.from(await readBody(response, MAX_ANSWER_BYTES)).toString("utf8");
+  const body = Buffer.from(await readBody(response, maxAnswerBytes)).toString("utf8");
   return parseTargetGroupsJson(body).map((group, i) => ({
     source: `${config.url}:${i}`,
     targets: group.targets,

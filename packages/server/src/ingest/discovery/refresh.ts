@@ -3,57 +3,67 @@ import type { Discoverer, DiscoveryEnvironment, Emit } from "./discoverer.ts";
 import { discoveryMetrics } from "./metrics.ts";
 import type { TargetGroup } from "./target-group.ts";
 
-/** RefreshDiscoverer asks again at every interval. A failed refresh changes nothing: the targets stay. */
-export class RefreshDiscoverer implements Discoverer {
-  private readonly kind: string;
-  private readonly intervalMs: number;
-  private readonly refresh: (signal: AbortSignal) => Promise<readonly TargetGroup[]>;
-  private readonly env: DiscoveryEnvironment;
-  private readonly close: () => Promise<void>;
+/** RefreshOptions is how something is asked again and again. */
+export interface RefreshOptions {
+  /** kind names the discovery in logs and metrics. */
+  kind: string;
+  intervalMs: number;
+  /** refresh finds all groups anew; when it rejects, the targets stay as they are. */
+  refresh(signal: AbortSignal): Promise<readonly TargetGroup[]>;
+  /** close is called once, after the last refresh. */
+  close?(): Promise<void>;
+}
 
-  constructor(
-    kind: string,
-    intervalMs: number,
-    refresh: (signal: AbortSignal) => Promise<readonly TargetGroup[]>,
-    env: DiscoveryEnvironment,
-    close: () => Promise<void> = async () => {},
-  ) {
-    this.kind = kind;
-    this.intervalMs = intervalMs;
-    this.refresh = refresh;
+/** checkInterval throws for a refresh interval that would ask without a pause. */
+export function checkInterval(intervalMs: number): void {
+  if (!(intervalMs > 0)) throw new Error("expected refresh_interval to be positive, got 0s");
+}
+
+/** RefreshDiscoverer asks at once and then at every interval. A failed refresh changes nothing. */
+export class RefreshDiscoverer implements Discoverer {
+  private readonly options: RefreshOptions;
+  private readonly env: DiscoveryEnvironment;
+
+  /** Throws for an interval that is not positive. */
+  constructor(options: RefreshOptions, env: DiscoveryEnvironment) {
+    checkInterval(options.intervalMs);
+    this.options = options;
     this.env = env;
-    this.close = close;
   }
 
   async run(emit: Emit, signal: AbortSignal): Promise<void> {
     const { clock } = this.env;
-    let due = clock.monotonicMs();
-    while (!signal.aborted) {
-      await this.refreshOnce(emit, signal);
-      // A refresh that took longer than the interval does not bring two at once afterwards.
-      due = Math.max(due + this.intervalMs, clock.monotonicMs());
-      try {
-        await sleep(clock, due - clock.monotonicMs(), signal);
-      } catch {
-        break;
+    let dueMs = clock.monotonicMs();
+    try {
+      while (!signal.aborted) {
+        await this.refreshOnce(emit, signal);
+        // A refresh that took longer than the interval does not bring two at once afterwards.
+        dueMs = Math.max(dueMs + this.options.intervalMs, clock.monotonicMs());
+        await sleep(clock, dueMs - clock.monotonicMs(), signal);
       }
+    } catch (error) {
+      if (!signal.aborted) throw error;
+    } finally {
+      await this.options.close?.();
     }
-    await this.close();
   }
 
   private async refreshOnce(emit: Emit, signal: AbortSignal): Promise<void> {
-    const { clock, log } = this.env;
-    const metrics = discoveryMetrics(this.env.registry);
+    const { kind, refresh } = this.options;
+    const { clock, log, registry } = this.env;
+    const metrics = discoveryMetrics(registry);
     const started = clock.monotonicMs();
+    let groups: readonly TargetGroup[];
     try {
-      const groups = await this.refresh(signal);
-      if (!signal.aborted) emit(groups);
+      groups = await refresh(signal);
     } catch (error) {
       if (signal.aborted) return;
-      metrics.refreshFailures.with(this.kind).inc();
-      log.error("Unable to refresh target groups", { discovery: this.kind, err: error });
+      metrics.refreshFailures.with(kind).inc();
+      log.error("Unable to refresh target groups", { discovery: kind, err: error });
+      return;
     } finally {
-      metrics.refreshDuration.with(this.kind).observe((clock.monotonicMs() - started) / 1000);
+      metrics.refreshDuration.with(kind).observe((clock.monotonicMs() - started) / 1000);
     }
+    if (!signal.aborted) emit(groups);
   }
 }

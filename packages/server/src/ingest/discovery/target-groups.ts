@@ -27,7 +27,7 @@ export function parseTargetGroupsJson(content: string): TargetGroup[] {
   try {
     value = JSON.parse(content);
   } catch (error) {
-    throw new ConfigError(jsonProblem(error as Error));
+    throw new ConfigError(jsonProblem(error as Error, content));
   }
   if (value === null) return [];
   if (!Array.isArray(value)) throw mismatch(value, "value", "[]*targetgroup.Group");
@@ -92,13 +92,28 @@ function mismatch(value: unknown, where: string, goType: string): ConfigError {
   return new ConfigError(`json: cannot unmarshal ${kind} into Go ${where} of type ${goType}`);
 }
 
+const PROBLEMS: readonly (readonly [RegExp, string])[] = [
+  [/after array element/, "after array element"],
+  [/after property value/, "after object key:value pair"],
+  [/after property name/, "after object key"],
+  [/property name/, "looking for beginning of object key string"],
+  [/non-whitespace character after JSON/, "after top-level value"],
+  [/control character/, "in string literal"],
+  [/escaped character|Unicode escape/, "in string escape code"],
+  [/number|decimal|Exponent/, "in numeric literal"],
+];
+
 // JSON.parse's complaint in Go's words, as far as the two tell the same.
-function jsonProblem(error: Error): string {
-  const { message } = error;
-  if (/end of JSON input|Unterminated/.test(message)) return "unexpected end of JSON input";
+function jsonProblem({ message }: Error, content: string): string {
+  const position = Number(/at position (\d+)/.exec(message)?.[1] ?? NaN);
+  if (/end of JSON input|Unterminated/.test(message) || position >= content.trimEnd().length) {
+    return "unexpected end of JSON input";
+  }
   const token = /^Unexpected token '?(.+?)'?[, ]/su.exec(message)?.[1];
   if (token !== undefined) return `invalid character ${quoteChar(token)} looking for beginning of value`;
-  return `invalid JSON: ${message}`;
+  const where = PROBLEMS.find(([pattern]) => pattern.test(message))?.[1];
+  if (where === undefined || Number.isNaN(position)) return `invalid JSON: ${message}`;
+  return `invalid character ${quoteChar(String.fromCodePoint(content.codePointAt(position)!))} ${where}`;
 }
 
 function quoteChar(char: string): string {

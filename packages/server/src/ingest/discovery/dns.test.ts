@@ -1,0 +1,103 @@
+import { afterEach, describe, expect, test } from "vitest";
+import { newEnvironment, type Running, section, start } from "./discovery-fixture.ts";
+import { candidateNames, dnsDiscoverer, type DnsAnswer, parseResolvConf } from "./dns.ts";
+
+let running: Running | undefined;
+afterEach(() => running?.stop());
+
+function run(yaml: string, resolve: (name: string, type: string) => DnsAnswer, search: string[] = []) {
+  const env = newEnvironment();
+  const asked: string[] = [];
+  const servers = {
+    search,
+    ndots: 1,
+    resolve: async (name: string, type: string): Promise<DnsAnswer> => {
+      asked.push(`${name} ${type}`);
+      return resolve(name, type);
+    },
+  };
+  const config = section<"dns">(`dns_sd_configs:\n- ${yaml}\n  refresh_interval: 30ms\n`);
+  running = start(dnsDiscoverer(config, env, () => servers));
+  return { env, asked, running };
+}
+
+test("SRV records bring their own port", async () => {
+  const { running, asked } = run("names: [_x._tcp.example.com]", () => [
+    { host: "db3.example.com.", port: 3306 },
+    { host: "db4.example.com.", port: 3307 },
+  ]);
+  await running.until(() => running.groups.size === 1);
+  expect(asked[0]).toBe("_x._tcp.example.com. SRV");
+  expect(running.targets()).toEqual([
+    {
+      __address__: "db3.example.com:3306",
+      __meta_dns_name: "_x._tcp.example.com",
+      __meta_dns_srv_record_target: "db3.example.com.",
+      __meta_dns_srv_record_port: "3306",
+    },
+    {
+      __address__: "db4.example.com:3307",
+      __meta_dns_name: "_x._tcp.example.com",
+      __meta_dns_srv_record_target: "db4.example.com.",
+      __meta_dns_srv_record_port: "3307",
+    },
+  ]);
+});
+
+test.each([
+  ["A", "192.0.2.2", "192.0.2.2:80", {}],
+  ["AAAA", "::1", "[::1]:80", {}],
+  ["MX", "smtp1.example.com.", "smtp1.example.com:80", { __meta_dns_mx_record_target: "smtp1.example.com." }],
+  ["NS", "ns1.example.com.", "ns1.example.com:80", { __meta_dns_ns_record_target: "ns1.example.com." }],
+])("%s records take the configured port", async (type, host, address, labels) => {
+  const { running } = run(`names: [web.example.com]\n  type: ${type}\n  port: 80`, () => [{ host, port: 0 }]);
+  await running.until(() => running.groups.size === 1);
+  expect(running.targets()).toEqual([{ __address__: address, __meta_dns_name: "web.example.com", ...labels }]);
+});
+
+describe("search domains", () => {
+  test.each([
+    ["web", ["web.a.", "web.b.", "web."]],
+    ["web.x", ["web.x.", "web.x.a.", "web.x.b."]],
+    ["web.", ["web."]],
+  ])("%s", (name, expected) => {
+    expect(candidateNames(name, ["a", "b."], 1)).toEqual(expected);
+  });
+
+  test("the first name that exists answers, even without records", async () => {
+    const { running, asked } = run(
+      "names: [web]\n  type: A\n  port: 80",
+      (name) => (name === "web.b." ? [{ host: "192.0.2.1", port: 0 }] : undefined),
+      ["a", "b", "c"],
+    );
+    await running.until(() => running.groups.size === 1);
+    expect(asked.slice(0, 2)).toEqual(["web.a. A", "web.b. A"]);
+  });
+
+  test("are read from resolv.conf", () => {
+    expect(parseResolvConf("# c\nnameserver 1.1.1.1\nsearch a.b  c\noptions ndots:5 timeout:1\n")).toEqual({
+      search: ["a.b", "c"],
+      ndots: 5,
+    });
+    expect(parseResolvConf("domain x.y ; c\n")).toEqual({ search: ["x.y"], ndots: 1 });
+  });
+});
+
+test("names that do not exist have no targets; names nobody answers for keep theirs", async () => {
+  let mode: "ok" | "gone" | "fails" = "ok";
+  const { running, env } = run("names: [a.x, b.x]\n  type: A\n  port: 1", (name) => {
+    if (mode === "ok" || name === "b.x.") return [{ host: "192.0.2.1", port: 0 }];
+    if (mode === "fails") throw new Error("SERVFAIL");
+    return undefined;
+  });
+  await running.until(() => running.groups.size === 2);
+  mode = "fails";
+  await running.until(() => env.errors.length > 2);
+  expect(running.groups.size).toBe(2);
+  expect(env.errors[0]).toBe(
+    'Error refreshing DNS targets: could not resolve "a.x": all servers responded with errors to at least one search domain',
+  );
+  expect(env.metric("belfry_sd_dns_lookup_failures_total")).toBeGreaterThan(2);
+  mode = "gone";
+  await running.until(() => running.groups.size === 1);
+});
