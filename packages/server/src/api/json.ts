@@ -92,24 +92,21 @@ function* matrixPieces(
 ): Generator<string, void, void> {
   let piece = '{"resultType":"matrix","result":[';
   let firstSeries = true;
-  // Steps repeat from series to series, so their text is made once per distinct time.
-  const timeTexts = new Map<number, string>();
-  const timeText = (timeMs: number): string => {
-    let text = timeTexts.get(timeMs);
-    if (text === undefined) {
-      text = formatTimestamp(timeMs);
-      if (timeTexts.size < 20_000) timeTexts.set(timeMs, text);
-    }
-    return text;
-  };
+  // The engine gives series with the same steps the same array of times, so their texts are made once.
+  let textsOf: Float64Array | undefined;
+  let texts: string[] = [];
   for (const series of seriesList) {
     piece += `${firstSeries ? "" : ","}{"metric":${labelsJson(series.labels)}`;
     firstSeries = false;
     const { times, values, histograms } = series;
+    if (textsOf !== times) {
+      textsOf = times;
+      texts = Array.from(times, formatTimestamp);
+    }
     let open = false;
     for (let i = 0; i < times.length; i++) {
       if (histograms?.[i] !== undefined) continue;
-      piece += `${open ? "," : ',"values":['}[${timeText(times[i]!)},"${formatValue(values[i]!)}"]`;
+      piece += `${open ? "," : ',"values":['}[${texts[i]!},"${formatValue(values[i]!)}"]`;
       open = true;
       if (piece.length >= PIECE_LENGTH) {
         yield piece;
@@ -122,7 +119,7 @@ function* matrixPieces(
       for (let i = 0; i < times.length; i++) {
         const histogram = histograms[i];
         if (histogram === undefined) continue;
-        piece += `${openHistograms ? "," : ',"histograms":['}[${timeText(times[i]!)},${histogramJson(histogram)}]`;
+        piece += `${openHistograms ? "," : ',"histograms":['}[${texts[i]!},${histogramJson(histogram)}]`;
         openHistograms = true;
         if (piece.length >= PIECE_LENGTH) {
           yield piece;
