@@ -45,9 +45,15 @@ const Part = { Plain: 0, Native: 1, Count: 2, Sum: 3, Bucket: 4, Quantile: 5, Cu
 type Part = (typeof Part)[keyof typeof Part];
 const SUFFIXES = ["", "", "_count", "_sum", "_bucket", "", ""] as const;
 
+const NO_BYTES = new Uint8Array(0);
+// A bucket bound and its bytes.
+const BOUND = new Float64Array(1);
+const BOUND_BYTES = new Uint8Array(BOUND.buffer);
+
 /** FamilyHeader is what a family says of itself. */
 interface FamilyHeader {
   name: string;
+  nameBytes: Uint8Array;
   help: string;
   unit: string;
   type: number;
@@ -69,7 +75,7 @@ export class ProtobufParser implements ExpositionParser {
   /** nextFamily is where the next message begins; the metrics of the current one are in metricStarts. */
   private nextFamily = 0;
   private familyEnd = 0;
-  private header: FamilyHeader = { name: "", help: "", unit: "", type: 0 };
+  private header: FamilyHeader = { name: "", nameBytes: NO_BYTES, help: "", unit: "", type: 0 };
   private readonly metricStarts: number[] = [];
   private readonly metricEnds: number[] = [];
   private metricIndex = 0;
@@ -253,8 +259,8 @@ export class ProtobufParser implements ExpositionParser {
     key[end++] = part;
     if (part === Part.Bucket || part === Part.Quantile) {
       const bound = part === Part.Bucket ? this.bucketBound(this.currentIndex) : this.metric.bounds[this.currentIndex];
-      new DataView(key.buffer).setFloat64(end, bound, true);
-      end += 8;
+      BOUND[0] = bound;
+      for (let k = 0; k < 8; k++) key[end++] = BOUND_BYTES[k];
     }
     let id = cache.next[this.previous];
     if (id === 0 || cache.length[id] !== end || !cache.equals(id, key, end)) {
@@ -306,7 +312,7 @@ export class ProtobufParser implements ExpositionParser {
 
   private readHeader(): FamilyHeader {
     const { reader, familyEnd: end } = this;
-    const header: FamilyHeader = { name: "", help: "", unit: "", type: 0 };
+    const header: FamilyHeader = { name: "", nameBytes: NO_BYTES, help: "", unit: "", type: 0 };
     let helpValid = true;
     let nameValid = true;
     this.metricStarts.length = 0;
@@ -318,6 +324,7 @@ export class ProtobufParser implements ExpositionParser {
         case 8 * 1 + BYTES: {
           const stop = reader.length(end);
           nameValid = isValidUtf8(reader.bytes, reader.at, stop);
+          header.nameBytes = reader.bytes.subarray(reader.at, stop);
           header.name = this.string(stop);
           break;
         }
@@ -453,19 +460,20 @@ export class ProtobufParser implements ExpositionParser {
   }
 
   private makeKey(): void {
-    const { metric, reader, header } = this;
-    const name = Buffer.from(header.name);
+    const { metric, header } = this;
+    const { bytes } = this.reader;
+    const name = header.nameBytes;
     let size = name.length + 16;
     for (let i = 0; i < metric.labelCount; i++) size += metric.fieldEnds[i] - metric.fieldStarts[i];
     if (this.key.length < size) this.key = new Uint8Array(size * 2);
     const { key } = this;
-    key.set(name);
-    let at = name.length;
+    let at = 0;
+    // Byte by byte: names and labels are short, and a call for each would cost more.
+    for (; at < name.length; at++) key[at] = name[at];
     key[at++] = 0xff;
     for (let i = 0; i < metric.labelCount; i++) {
-      const field = reader.bytes.subarray(metric.fieldStarts[i], metric.fieldEnds[i]);
-      key.set(field, at);
-      at += field.length;
+      const end = metric.fieldEnds[i];
+      for (let k = metric.fieldStarts[i]; k < end; k++) key[at++] = bytes[k];
     }
     key[at++] = 0xff;
     this.keyBase = at;
