@@ -2,11 +2,11 @@
 // engine. So what Belfry sends to a server is run by the real SQL engine without one being installed. It runs as a
 // process of its own, because the engine allows one data directory per process.
 //
-//   node test/support/clickhouse-http.ts DIRECTORY     prints its URL and serves until standard input ends
+//   node test/support/clickhouse-http.ts DIRECTORY [PORT]     prints its URL and serves until its parent lets go
 //
 // Not like a server: a query_id is kept in log_comment (the embedded engine chooses its own ids), the answer to a
 // query begins when its first block is there, and one user exists (tester, password "s3cret").
-import { spawn, type ChildProcess } from "node:child_process";
+import { fork, type ChildProcess } from "node:child_process";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { fileURLToPath } from "node:url";
@@ -26,12 +26,14 @@ export interface ClickHouseProcess {
 
 /** startClickHouse starts a server on `directory` and resolves when it answers. */
 export async function startClickHouse(directory: string, port = 0): Promise<ClickHouseProcess> {
-  const args = [fileURLToPath(import.meta.url), directory, String(port)];
-  const child = spawn(process.execPath, args, { stdio: ["pipe", "pipe", "inherit"] });
+  const child = fork(fileURLToPath(import.meta.url), [directory, String(port)], {
+    stdio: ["ignore", "pipe", "inherit", "ipc"],
+    execArgv: [],
+  });
   const exited = new Promise<void>((resolve) => child.once("exit", () => resolve()));
   const url = await new Promise<string>((resolve, reject) => {
     let output = "";
-    child.stdout.on("data", (chunk: Buffer) => {
+    child.stdout!.on("data", (chunk: Buffer) => {
       output += chunk.toString();
       const match = /^(http:\S+)$/m.exec(output);
       if (match) resolve(match[1]!);
@@ -42,7 +44,7 @@ export async function startClickHouse(directory: string, port = 0): Promise<Clic
     url,
     child,
     async stop() {
-      child.stdin.end();
+      child.disconnect();
       await exited;
     },
     async kill() {
@@ -65,8 +67,7 @@ async function serve(directory: string, port: number): Promise<void> {
   });
   await new Promise<void>((resolve) => server.listen(port, "127.0.0.1", resolve));
   console.log(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
-  process.stdin.resume();
-  process.stdin.once("end", () => {
+  process.once("disconnect", () => {
     server.close();
     server.closeAllConnections();
     keeper.close();

@@ -13,6 +13,9 @@
 //   others.
 // - Nothing interrupts a running statement but KILL QUERY from another connection. Every connection carries a tag
 //   in log_comment by which it is found. Until the engine has let go, the connection stays taken.
+// - An insert looks whether standard input has something to read, and takes it for more rows: a key pressed in the
+//   terminal, or a pipe, makes it fail or hang. So standard input is taken away from the process.
+import { closeSync, openSync } from "node:fs";
 import { Session, drainPending } from "chdb";
 import { Pool } from "./connection-pool.ts";
 import { DatabaseError, DatabaseErrorCode } from "./errors.ts";
@@ -57,6 +60,7 @@ export class EmbeddedTransport implements Transport {
   /** Opens the engine; throws what chDB throws when it cannot. Only one may be open in a process. */
   constructor(options: EmbeddedTransportOptions) {
     this.options = options;
+    detachStandardInput();
     this.control = new Session(options.path, { connectionArgs: [`--config-file=${options.configFile}`] });
     try {
       this.control.query(`CREATE DATABASE IF NOT EXISTS ${quoteIdentifier(options.database)} ENGINE = Atomic`);
@@ -199,6 +203,16 @@ export class EmbeddedTransport implements Transport {
       );
     return this.kills;
   }
+}
+
+// detachStandardInput makes file descriptor 0 an empty one. The lowest free number is given to the next file opened.
+function detachStandardInput(): void {
+  try {
+    closeSync(0);
+  } catch {
+    // It was closed already; then whatever is opened first would become the engine's input.
+  }
+  openSync("/dev/null", "r");
 }
 
 // What is left of a killed stream; it ends with the error of the kill.

@@ -4,7 +4,7 @@
 import type { Database } from "./database.ts";
 import { createTable, type Dialect } from "./dialect.ts";
 import { DatabaseError, DatabaseErrorCode } from "./errors.ts";
-import { quoteString } from "./statement.ts";
+import { RowBuffer } from "./row-buffer.ts";
 
 /** Migration is one step of the schema. */
 export interface Migration {
@@ -66,10 +66,14 @@ export async function migrate(
     try {
       for (const statement of migration.statements(dialect)) await database.exec(statement, { timeoutMs });
       await migration.run?.(database, dialect);
-      await database.exec(
-        `INSERT INTO ${TABLE} (version, name, applied) VALUES ` +
-          `(${migration.version}, ${quoteString(migration.name)}, fromUnixTimestamp64Milli(toInt64(${Math.floor(nowMs)})))`,
-      );
+      const row = new RowBuffer(256);
+      row.integer(migration.version);
+      row.endField();
+      row.text(migration.name);
+      row.endField();
+      row.time(nowMs);
+      row.endRow();
+      await database.insert(TABLE, ["version", "name", "applied"], "TabSeparated", row.take());
     } catch (error) {
       const reason = (error as Error).message;
       throw new DatabaseError(

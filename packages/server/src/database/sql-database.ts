@@ -12,8 +12,16 @@ const JSON_SETTINGS = { output_format_json_quote_64bit_integers: 1, output_forma
 // An insert is not a query: a batch that waits for a busy disk is better late than failed.
 const INSERT_TIMEOUT_MS = 60_000;
 
-// The settings of every insert; `precise_float_parsing` because the fast parser is off by one bit for one value in six.
-const INSERT_SETTINGS = { precise_float_parsing: 1, max_partitions_per_insert_block: 0 } as const;
+// The settings of every insert. `precise_float_parsing`: the fast parser is off by one bit for one value in six.
+// `async_insert`: batches are made here, and a server that makes its own would answer before they are durable.
+// `input_format_parallel_parsing`: its threads cost more than they gain below 10 MB (17 instead of 24 ms for 10,000
+// rows).
+const INSERT_SETTINGS = {
+  precise_float_parsing: 1,
+  max_partitions_per_insert_block: 0,
+  async_insert: 0,
+  input_format_parallel_parsing: 0,
+} as const;
 
 /** StatementEvent describes a finished statement, for the owner's metrics. */
 export interface StatementEvent {
