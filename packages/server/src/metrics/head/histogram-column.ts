@@ -1,10 +1,14 @@
 // A histogram column keeps the native histograms of one chunk. All of them have the same layout (schema, zero
-// threshold, spans, custom bounds), which is stored once; each sample is one row of plain numbers.
+// threshold, spans, custom bounds), which is stored once; each sample is one row of counts, and its sum.
 //
-//   row   [ reset hint | count | sum | zero count | positive buckets ... | negative buckets ... ]
+//   row   [ reset hint | count | zero count | positive buckets ... | negative buckets ... ]
+//
+// Counts are whole and below 2^32 almost always, and then take four bytes each; the first one that is not turns
+// the rows into doubles.
 import type { CounterResetHint, Histogram, Span } from "@belfry/core/model";
+import { CHUNK_SAMPLES } from "./slab-pool.ts";
 
-const FIXED = 4;
+const FIXED = 3;
 
 /** HistogramColumn is append-only; the histograms it returns are fresh objects that share only the layout. */
 export class HistogramColumn {
@@ -15,7 +19,8 @@ export class HistogramColumn {
   private readonly customValues: Float64Array | undefined;
   private readonly positive: number;
   private readonly stride: number;
-  private rows: Float64Array;
+  private rows: Uint32Array | Float64Array;
+  private sums = new Float64Array(4);
   private length = 0;
 
   constructor(first: Histogram) {
@@ -26,7 +31,7 @@ export class HistogramColumn {
     this.customValues = first.customValues?.slice();
     this.positive = first.positiveBuckets.length;
     this.stride = FIXED + this.positive + first.negativeBuckets.length;
-    this.rows = new Float64Array(this.stride * 4);
+    this.rows = new Uint32Array(this.stride * 4);
   }
 
   /** fits tells whether a histogram has the layout of this column. */
@@ -43,45 +48,63 @@ export class HistogramColumn {
   }
 
   push(h: Histogram): void {
-    const at = this.length * this.stride;
-    if (at + this.stride > this.rows.length) {
-      const rows = new Float64Array(this.rows.length * 2);
+    if (this.length === this.sums.length) {
+      const capacity = Math.min(CHUNK_SAMPLES, this.length * 2);
+      const sums = new Float64Array(capacity);
+      sums.set(this.sums);
+      this.sums = sums;
+      const rows =
+        this.rows instanceof Uint32Array
+          ? new Uint32Array(capacity * this.stride)
+          : new Float64Array(capacity * this.stride);
       rows.set(this.rows);
       this.rows = rows;
     }
-    const rows = this.rows;
+    if (this.rows instanceof Uint32Array && !isWhole(h)) this.rows = Float64Array.from(this.rows);
+    const { rows } = this;
+    const at = this.length * this.stride;
     rows[at] = h.counterResetHint;
     rows[at + 1] = h.count;
-    rows[at + 2] = h.sum;
-    rows[at + 3] = h.zeroCount;
+    rows[at + 2] = h.zeroCount;
     rows.set(h.positiveBuckets, at + FIXED);
     rows.set(h.negativeBuckets, at + FIXED + this.positive);
-    this.length++;
+    this.sums[this.length++] = h.sum;
   }
 
   /** at returns the `i`th histogram. */
   at(i: number): Histogram {
-    const rows = this.rows;
+    const { rows } = this;
     const at = i * this.stride;
-    const buckets = at + FIXED;
+    const negative = at + FIXED + this.positive;
     return {
       counterResetHint: rows[at] as CounterResetHint,
       schema: this.schema,
       zeroThreshold: this.zeroThreshold,
-      zeroCount: rows[at + 3]!,
+      zeroCount: rows[at + 2]!,
       count: rows[at + 1]!,
-      sum: rows[at + 2]!,
+      sum: this.sums[i]!,
       positiveSpans: this.positiveSpans,
-      positiveBuckets: rows.slice(buckets, buckets + this.positive),
+      positiveBuckets: Float64Array.from(rows.subarray(at + FIXED, negative)),
       negativeSpans: this.negativeSpans,
-      negativeBuckets: rows.slice(buckets + this.positive, at + this.stride),
+      negativeBuckets: Float64Array.from(rows.subarray(negative, at + this.stride)),
       customValues: this.customValues,
     };
   }
 
   get sizeBytes(): number {
-    return 200 + this.rows.byteLength + 32 * (this.positiveSpans.length + this.negativeSpans.length);
+    const spans = this.positiveSpans.length + this.negativeSpans.length;
+    return 300 + this.rows.byteLength + this.sums.byteLength + 32 * spans + (this.customValues?.byteLength ?? 0);
   }
+}
+
+function isWhole(h: Histogram): boolean {
+  return (
+    isUint32(h.count) && isUint32(h.zeroCount) && h.positiveBuckets.every(isUint32) && h.negativeBuckets.every(isUint32)
+  );
+}
+
+function isUint32(value: number): boolean {
+  return value >>> 0 === value && !Object.is(value, -0);
 }
 
 /** sameHistogram compares bit for bit where it matters: layout, counts, sum (NaN equals NaN). */
