@@ -12,6 +12,9 @@ export class ListenError extends AppError {
   }
 }
 
+// Dashboards put queries of many kilobytes into the address; this is what Go's servers, and so Prometheus, take.
+const MAX_HEADER_BYTES = 1024 * 1024;
+
 type Handler = (request: IncomingMessage, response: ServerResponse) => void;
 
 /** HostPort is a parsed listen address. */
@@ -88,7 +91,12 @@ export class Listeners {
 
   private open(address: HostPort): Promise<number> {
     const server = createServer(
-      { requestTimeout: 120_000, headersTimeout: 30_000, keepAliveTimeout: 75_000 },
+      {
+        requestTimeout: 120_000,
+        headersTimeout: 30_000,
+        keepAliveTimeout: 75_000,
+        maxHeaderSize: MAX_HEADER_BYTES,
+      },
       this.handler,
     );
     return new Promise((resolve, reject) => {
