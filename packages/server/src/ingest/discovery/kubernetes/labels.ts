@@ -49,11 +49,10 @@ export interface PodOwners {
   job: boolean;
 }
 
-/** podLabels are those of a pod as a whole. */
+/** podLabels are those of a pod as a whole, without its namespace. */
 export function podLabels(pod: KubePod, owners?: PodOwners): Map<string, string> {
   const { meta } = pod;
   const out = new Map([
-    [`${PREFIX}namespace`, meta.namespace],
     [`${PREFIX}pod_name`, meta.name],
     [`${PREFIX}pod_ip`, pod.ip],
     [`${PREFIX}pod_ready`, pod.ready],
@@ -80,7 +79,7 @@ export function podLabels(pod: KubePod, owners?: PodOwners): Map<string, string>
   return out;
 }
 
-/** containerLabels are those of a container's port; `withId` adds the container's id. */
+/** containerLabels are those of a container and, when given, of one of its ports. */
 export function containerLabels(container: KubeContainer, port: ContainerPort | undefined): Map<string, string> {
   const out = new Map([
     [`${PREFIX}pod_container_name`, container.name],

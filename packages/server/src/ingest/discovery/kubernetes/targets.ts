@@ -83,7 +83,7 @@ export function podGroup(pod: KubePod, known: Known): TargetGroup {
   const source = `pod/${namespace}/${name}`;
   // A pod that is being scheduled has no address yet.
   if (pod.ip === "") return { source, targets: [], labels: new Map() };
-  const labels = podLabels(pod, known.owners);
+  const labels = podLabels(pod, known.owners).set(`${PREFIX}namespace`, namespace);
   addNode(labels, known.nodes, pod.nodeName);
   addNamespace(labels, known.namespaces, namespace);
   const targets: LabelSet[] = [];
@@ -125,11 +125,11 @@ class SeenPods {
     }
   }
 
-  /** others are targets for the ports of these pods that are no endpoints. */
-  others(): LabelSet[] {
+  /** others are targets for the ports of those of these pods that `wanted` takes, where they are no endpoints. */
+  others(wanted: (pod: KubePod) => boolean = () => true): LabelSet[] {
     const out: LabelSet[] = [];
     for (const [pod, seen] of this.ports) {
-      if (pod.ip === "") continue;
+      if (pod.ip === "" || !wanted(pod)) continue;
       for (const container of pod.containers) {
         for (const port of container.ports) {
           if (seen.has(port.port)) continue;
@@ -138,7 +138,6 @@ class SeenPods {
             ...containerLabels(container, port),
             ...podLabels(pod, this.known.owners),
           ]);
-          addNode(target, this.known.nodes, pod.nodeName);
           out.push(target);
         }
       }
@@ -213,6 +212,7 @@ export function endpointSliceGroup(slice: KubeEndpointSlice, known: Known): Targ
   const labels = new Map([
     [`${PREFIX}namespace`, namespace],
     [`${PREFIX}endpointslice_name`, name],
+    [`${PREFIX}endpointslice_address_type`, slice.addressType],
   ]);
   addMeta(labels, slice, "endpointslice");
   addService(labels, known, `${namespace}/${slice.meta.labels[SERVICE_NAME_LABEL] ?? ""}`);
@@ -222,7 +222,7 @@ export function endpointSliceGroup(slice: KubeEndpointSlice, known: Known): Targ
   for (const endpoint of slice.endpoints) {
     for (const port of slice.ports) {
       for (const address of endpoint.addresses) {
-        const target = sliceTarget(slice, endpoint, port, address);
+        const target = sliceTarget(endpoint, port, address);
         addNode(target, known.nodes, nodeNameOf(endpoint.nodeName, endpoint.target));
         const pod = podOf(known, endpoint.target);
         if (pod !== undefined) pods.add(target, pod, port.port, undefined);
@@ -230,20 +230,14 @@ export function endpointSliceGroup(slice: KubeEndpointSlice, known: Known): Targ
       }
     }
   }
-  targets.push(...pods.others());
+  // A service in both families has a slice for each; the other ports of its pods belong to one of them only.
+  const family = slice.addressType;
+  targets.push(...pods.others((pod) => family === "FQDN" || (family === "IPv6") === pod.ip.includes(":")));
   return { source: `endpointslice/${namespace}/${name}`, targets, labels };
 }
 
-function sliceTarget(
-  slice: KubeEndpointSlice,
-  endpoint: SliceEndpoint,
-  port: SlicePort,
-  address: string,
-): Map<string, string> {
-  const target = new Map([
-    ["__address__", port.port === undefined ? address : joinHostPort(address, port.port)],
-    [`${PREFIX}endpointslice_address_type`, slice.addressType],
-  ]);
+function sliceTarget(endpoint: SliceEndpoint, port: SlicePort, address: string): Map<string, string> {
+  const target = new Map([["__address__", port.port === undefined ? address : joinHostPort(address, port.port)]]);
   const put = (name: string, value: string | number | boolean | undefined): void => {
     if (value !== undefined) target.set(`${PREFIX}endpointslice_${name}`, String(value));
   };
