@@ -19,12 +19,15 @@ import {
   parsePrometheusConfig,
   renderConfig,
 } from "../../packages/server/src/config/index.ts";
+import { Labels } from "../../packages/core/src/model/index.ts";
+import { checkRelabelConfig, Relabeller, relabelConfigCodec } from "../../packages/server/src/ingest/relabel/index.ts";
 import { CONFORMANCE_ROOT, hasConformance, listConformance, readConformance } from "./data.ts";
 import type { ConformanceSuite, SuiteOptions, SuiteRow } from "./suite.ts";
 
 const PROMETHEUS = "prometheus/prometheus_config";
 const HTTP = "prometheus/common_http_config";
 const PROMTOOL = "prometheus/promtool";
+const RELABEL = "prometheus/relabel_cases/relabel_cases.json";
 
 /** suite covers config/testdata of prometheus and common, and promtool's check config. */
 export const suite: ConformanceSuite = { name: "Configuration", data: PROMETHEUS, run };
@@ -42,6 +45,7 @@ async function run({ filter }: SuiteOptions): Promise<SuiteRow[]> {
     accepted: row("prometheus_config: accepted"),
     http: row("common_http_config"),
     promtool: row("promtool check config"),
+    relabel: row("relabel_cases"),
   };
   const judge = (into: SuiteRow, where: string, problem: string | undefined): void => {
     if (!where.includes(filter)) return;
@@ -81,7 +85,31 @@ async function run({ filter }: SuiteOptions): Promise<SuiteRow[]> {
   for (const file of PROMTOOL_FILES) {
     if (hasConformance(`${PROMTOOL}/${file}`)) judge(rows.promtool, file, judgePromtool(file));
   }
+  if (hasConformance(RELABEL)) {
+    (JSON.parse(readConformance(RELABEL)) as RelabelCase[]).forEach((one, i) => {
+      judge(rows.relabel, `relabel_cases.json case ${i}`, judgeRelabel(one));
+    });
+  }
   return Object.values(rows);
+}
+
+interface RelabelCase {
+  input: Record<string, string>;
+  relabel: Record<string, unknown>[];
+  output?: Record<string, string>;
+  drop?: boolean;
+}
+
+// The rules go the whole way: as YAML through the codec, then applied.
+function judgeRelabel({ input, relabel, output, drop }: RelabelCase): string | undefined {
+  const rules = relabel.map((keys) => {
+    const rule = decodeYaml(parseYaml(JSON.stringify(keys)), relabelConfigCodec, relabelConfigCodec.zero());
+    checkRelabelConfig(rule, "utf8");
+    return rule;
+  });
+  const result = new Relabeller(rules).relabel(Labels.fromRecord(input));
+  const expected = drop === true ? undefined : Labels.fromRecord(output ?? {}).toString();
+  return result?.toString() === expected ? undefined : `expected ${expected}, got ${result?.toString()}`;
 }
 
 // Files that upstream's other tests refuse, with the texts of those tests.

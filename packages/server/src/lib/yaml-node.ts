@@ -80,6 +80,7 @@ export function decodeYamlText(bytes: Uint8Array): string {
 export function parseYaml(text: string): YamlDocument {
   const control = CONTROL.exec(text);
   if (control !== null) throw new YamlError("control characters are not allowed", lineAt(text, control.index));
+  if (isTooDeep(text)) throw new YamlError(`exceeded max depth of ${MAX_DEPTH}`);
   const lines = new LineCounter();
   let documents: Document.Parsed[];
   try {
@@ -94,7 +95,7 @@ export function parseYaml(text: string): YamlDocument {
     });
     documents = "empty" in parsed ? [] : parsed;
   } catch (cause) {
-    if (cause instanceof RangeError) throw new YamlError("exceeded max depth of 10000");
+    if (cause instanceof RangeError) throw new YamlError(`exceeded max depth of ${MAX_DEPTH}`);
     throw cause;
   }
   const first = documents[0];
@@ -109,6 +110,23 @@ export function parseYaml(text: string): YamlDocument {
 
 // YAML allows tab, line feed, carriage return and next line of the control characters.
 const CONTROL = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f\ufffe\uffff]/;
+
+// The package recurses for each level. A stack that overflows inside a regular expression ends the process, so depth
+// is bounded before, with a wide margin: no configuration has more than a dozen levels.
+const MAX_DEPTH = 500;
+
+// isTooDeep errs on the side of yes for texts with hundreds of unclosed brackets in plain scalars.
+function isTooDeep(text: string): boolean {
+  let depth = 0;
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    if (code === 0x5b || code === 0x7b) {
+      if (++depth > MAX_DEPTH) return true;
+    } else if ((code === 0x5d || code === 0x7d) && depth > 0) depth--;
+  }
+  // Each level of a block is a column further right.
+  return new RegExp(`^[ ?:-]{${2 * MAX_DEPTH},}`, "m").test(text);
+}
 
 function lineAt(text: string, index: number): number {
   let line = 1;

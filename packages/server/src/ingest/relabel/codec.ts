@@ -1,5 +1,5 @@
 // How a relabelling rule is read, checked and printed.
-import { compileAnchored, isLegacyLabelName, RegexError } from "@belfry/core/model";
+import { compileAnchored, compileRE2, isLegacyLabelName, RegexError } from "@belfry/core/model";
 import { enumeration, field, list, stringOf, string, type Struct, struct, uint64 } from "../../lib/yaml-codecs.ts";
 import { type Codec, ConfigError, FAILED, isValidUtf8, quoteText } from "../../lib/yaml-decode.ts";
 import { yamlPlain, yamlString } from "../../lib/yaml-encode.ts";
@@ -47,9 +47,18 @@ const regex: Codec<string> = {
   print: (value) => (value === "" ? yamlPlain("null") : yamlString(value)),
 };
 
-// The pattern that is compiled has an anchor around it; Go's message shows it with that.
+// Go compiles the pattern with anchors around it, and some of its messages show them.
 function goRegexMessage(error: RegexError): string {
-  return error.message.startsWith("error parsing regexp: ") ? error.message : `error parsing regexp: ${error.message}`;
+  try {
+    compileRE2(`^(?s:${error.pattern})$`);
+  } catch (anchored) {
+    if (anchored instanceof RegexError) return withPrefix(anchored.message);
+  }
+  return withPrefix(error.message);
+}
+
+function withPrefix(message: string): string {
+  return message.startsWith("error parsing regexp: ") ? message : `error parsing regexp: ${message}`;
 }
 
 /** labelName is text that may name a label: any UTF-8. Legacy names are checked where the scheme is known. */
