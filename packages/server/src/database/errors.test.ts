@@ -22,6 +22,14 @@ describe("toDatabaseError", () => {
     });
   });
 
+  test("says what the engine says twice once", () => {
+    const text = "Code: 243. DB::Exception: Cannot reserve 1.00 MiB, not enough space. (NOT_ENOUGH_SPACE)";
+    const cause = new Error(`Code: 243. ${text} (version 26.7.2.1). (NOT_ENOUGH_SPACE)`);
+    expect(toDatabaseError(cause, writing).message).toBe(
+      "could not insert: Cannot reserve 1.00 MiB, not enough space. (NOT_ENOUGH_SPACE)",
+    );
+  });
+
   test("takes them from the fields of the HTTP client", () => {
     const cause = Object.assign(new Error("Table default.x does not exist."), { code: "60", type: "UNKNOWN_TABLE" });
     expect(toDatabaseError(cause, writing)).toMatchObject({

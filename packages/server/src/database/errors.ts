@@ -157,10 +157,10 @@ export function toDatabaseError(error: unknown, context: StatementContext): Data
     retryable = true;
   }
   // A full disk also shows as a failed write, wherever the engine met it first.
-  if (/No space left on device|NOT_ENOUGH_SPACE|errno: 28\b/.test(text)) {
+  if (/No space left on device|NOT_ENOUGH_SPACE|ENOSPC|errno: 28\b/.test(text)) {
     code = DatabaseErrorCode.DiskFull;
     retryable = true;
-  } else if (/Read-only file system|errno: 30\b/.test(text)) {
+  } else if (/Read-only file system|EROFS|EACCES|EDQUOT|EIO\b|errno: 30\b/.test(text)) {
     code = DatabaseErrorCode.DiskFailed;
     retryable = true;
   }
@@ -184,9 +184,12 @@ function isNetworkError(error: unknown): boolean {
   return false;
 }
 
-// tidy removes stack traces, credentials in URLs and the tail that repeats the statement.
+// tidy removes stack traces, credentials in URLs, and what the engine says twice.
 function tidy(text: string): string {
   const line = text
+    .replace(/Code: \d+\. DB::\w*Exception: /g, "")
+    .replace(/ \(version [^)]*\)\.?/g, "")
+    .replace(/ (\([A-Z][A-Z0-9_]+\))\.?(?: \1\.?)+$/, " $1")
     .replace(/\n?Stack trace:[\s\S]*$/, "")
     .replace(/\b([a-z][a-z0-9+.-]*:\/\/)[^\s/@]*@/gi, "$1")
     .replace(/([?&](?:password|user)=)[^&\s]*/gi, "$1***")

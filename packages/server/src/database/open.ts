@@ -1,6 +1,6 @@
 // openDatabase is the one way in: it takes the data directory or connects to the server, brings the tables to the
 // newest version and returns a Database that is ready for use.
-import { makeFolder, writeFileAtomic } from "../lib/files.ts";
+import { fileHolds, makeFolder, writeFileAtomic } from "../lib/files.ts";
 import { systemClock, type Clock } from "../lib/clock.ts";
 import { silentLogger, type Logger } from "../lib/log.ts";
 import { openDataDirectory, type DataDirectory } from "./data-directory.ts";
@@ -119,7 +119,9 @@ function startEngine(directory: DataDirectory, options: EmbeddedDatabaseOptions)
   const limits = { memoryBytes: options.memoryBytes ?? DEFAULT_ENGINE_MEMORY_BYTES, threads: options.threads ?? 2 };
   try {
     makeFolder(directory.enginePath);
-    writeFileAtomic(directory.configFile, engineConfig(limits));
+    const config = engineConfig(limits);
+    // Not written when it says so already, so that a full disk can be opened.
+    if (!fileHolds(directory.configFile, config)) writeFileAtomic(directory.configFile, config);
     return new EmbeddedTransport({
       path: directory.enginePath,
       configFile: directory.configFile,

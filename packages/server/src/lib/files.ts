@@ -1,5 +1,5 @@
 // Files that must be whole after a crash: written beside their place, flushed, then renamed over it.
-import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, writeSync } from "node:fs";
+import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeSync } from "node:fs";
 import { dirname } from "node:path";
 
 /**
@@ -12,7 +12,7 @@ export function writeFileAtomic(path: string, content: string | Uint8Array, mode
   try {
     const file = openSync(temporary, "w", mode);
     try {
-      for (let written = 0; written < bytes.length; ) written += writeSync(file, bytes, written);
+      for (let written = 0; written < bytes.length;) written += writeSync(file, bytes, written);
       fsyncSync(file);
     } finally {
       closeSync(file);
@@ -23,6 +23,15 @@ export function writeFileAtomic(path: string, content: string | Uint8Array, mode
     throw error;
   }
   syncFolder(dirname(path));
+}
+
+/** fileHolds tells whether the file at `path` exists and holds exactly this text. */
+export function fileHolds(path: string, content: string): boolean {
+  try {
+    return readFileSync(path, "utf8") === content;
+  } catch {
+    return false;
+  }
 }
 
 /** syncFolder makes renames, creations and removals in a folder survive a power loss. */
