@@ -61,7 +61,9 @@ export class EmbeddedTransport implements Transport {
   constructor(options: EmbeddedTransportOptions) {
     this.options = options;
     detachStandardInput();
-    this.control = new Session(options.path, { connectionArgs: [`--config-file=${options.configFile}`] });
+    // With a configuration file the engine logs everything to a terminal; its own setting for that is not heeded.
+    const connectionArgs = [`--config-file=${options.configFile}`, "--log-level=fatal"];
+    this.control = new Session(options.path, { connectionArgs });
     try {
       this.control.query(`CREATE DATABASE IF NOT EXISTS ${quoteIdentifier(options.database)} ENGINE = Atomic`);
       this.control.query(`USE ${quoteIdentifier(options.database)}`);

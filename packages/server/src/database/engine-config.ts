@@ -67,7 +67,7 @@ export function engineConfig(limits: EngineLimits): string {
   // No system log table is configured, so none is created.
   return `<clickhouse>
   <!-- Written by Belfry at every start; changes here are lost. -->
-  <logger><level>fatal</level></logger>
+  <logger><level>fatal</level><console>false</console></logger>
 ${lines.join("\n")}
   <query_cache><max_size_in_bytes>0</max_size_in_bytes></query_cache>
   <profiles>
