@@ -43,7 +43,7 @@ export function dnsDiscoverer(
       config.names.map(async (name) => {
         metrics.dnsLookups.inc();
         try {
-          return [groupOf(config, name, await lookup(servers, name, config.type))];
+          return [groupOf(config, name, await lookup(servers, name, config.type, signal))];
         } catch (error) {
           // The other names are not held up; this one keeps its targets.
           if (signal.aborted) return [];
@@ -72,13 +72,19 @@ function groupOf(config: DnsDiscoveryConfig, name: string, records: readonly Dns
   return { source: name, targets, labels: new Map() };
 }
 
-async function lookup(servers: NameServers, name: string, type: DnsRecordType): Promise<readonly DnsRecord[]> {
+async function lookup(
+  servers: NameServers,
+  name: string,
+  type: DnsRecordType,
+  signal: AbortSignal,
+): Promise<readonly DnsRecord[]> {
   let clear = true;
   for (const full of candidateNames(name, servers.search, servers.ndots)) {
     try {
       const answer = await servers.resolve(full, type);
       if (answer !== undefined) return answer;
     } catch {
+      signal.throwIfAborted();
       // A later name may still get a clear answer.
       clear = false;
     }

@@ -1,9 +1,10 @@
 // Docker discovery: a target for each TCP port of each container and network, or one with the configured port where
 // a container exposes none.
-import { HttpClient, readBody } from "../../lib/http-client.ts";
+import { HttpClient } from "../../lib/http-client.ts";
 import { quoteText } from "../../lib/yaml-decode.ts";
 import type { DockerDiscoveryConfig } from "./config.ts";
 import { type Discoverer, type DiscoveryEnvironment, joinHostPort, sanitizeLabelName } from "./discoverer.ts";
+import { askForText } from "./http-answer.ts";
 import { RefreshDiscoverer } from "./refresh.ts";
 import type { LabelSet, TargetGroup } from "./target-group.ts";
 
@@ -47,9 +48,8 @@ interface Network {
 export function dockerDiscoverer(config: DockerDiscoveryConfig, env: DiscoveryEnvironment): Discoverer {
   const daemon = new DockerDaemon(config, env);
   const refresh = async (signal: AbortSignal): Promise<readonly TargetGroup[]> => {
-    const bounded = AbortSignal.any([signal, AbortSignal.timeout(config.refreshIntervalMs)]);
-    const containers = await daemon.containers(bounded);
-    const networks = await daemon.networks(bounded);
+    const containers = await daemon.containers(signal);
+    const networks = await daemon.networks(signal);
     return [{ source: "Docker", targets: dockerTargets(config, containers, networks), labels: new Map() }];
   };
   const { refreshIntervalMs } = config;
@@ -63,11 +63,13 @@ class DockerDaemon {
   private readonly client: HttpClient;
   private readonly base: string;
   private readonly filters: string;
+  private readonly timeoutMs: number;
   /** version is the API's, asked of the daemon once; "" before. */
   private version = "";
 
   constructor(config: DockerDiscoveryConfig, env: DiscoveryEnvironment) {
     const { host } = config;
+    this.timeoutMs = config.refreshIntervalMs;
     const scheme = host.split("://", 1)[0]!;
     if (scheme === "unix") {
       this.client = new HttpClient(undefined, { socketPath: host.slice("unix://".length) });
@@ -100,12 +102,12 @@ class DockerDaemon {
   private async get(what: string, path: string, signal: AbortSignal): Promise<unknown> {
     try {
       this.version ||= await this.askVersion(signal);
-      const response = await this.client.request(`${this.base}${this.version}${path}`, { signal });
-      const body = Buffer.from(await readBody(response, MAX_ANSWER_BYTES)).toString("utf8");
-      if (response.status !== 200)
-        throw new Error(`server returned HTTP status ${response.statusText}: ${body.trim()}`);
-      const value: unknown = JSON.parse(body);
-      if (!Array.isArray(value)) throw new Error(`expected a list from ${path}, got ${body.slice(0, 100)}`);
+      const { response, text } = await this.ask(`${this.version}${path}`, signal);
+      if (response.status !== 200) {
+        throw new Error(`server returned HTTP status ${response.statusText}: ${text.trim()}`);
+      }
+      const value: unknown = JSON.parse(text);
+      if (!Array.isArray(value)) throw new Error(`expected a list from ${path}, got ${text.slice(0, 100)}`);
       return value;
     } catch (error) {
       // The daemon may be another one after a failure.
@@ -117,10 +119,14 @@ class DockerDaemon {
   }
 
   private async askVersion(signal: AbortSignal): Promise<string> {
-    const response = await this.client.request(`${this.base}/_ping`, { signal });
-    await response.discard();
+    const { response } = await this.ask("/_ping", signal);
     const version = response.headers["api-version"] ?? "";
     return /^\d+\.\d+$/.test(version) ? `/v${version}` : "";
+  }
+
+  private ask(path: string, signal: AbortSignal): ReturnType<typeof askForText> {
+    const { timeoutMs } = this;
+    return askForText(this.client, { url: this.base + path, timeoutMs, maxBytes: MAX_ANSWER_BYTES, signal });
   }
 }
 

@@ -1,3 +1,4 @@
+import { gzipSync } from "node:zlib";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { newEnvironment, type Running, section, serve, start, type TestEnvironment } from "./discovery-fixture.ts";
 import { httpDiscoverer } from "./http.ts";
@@ -5,16 +6,24 @@ import { httpDiscoverer } from "./http.ts";
 let env: TestEnvironment;
 let server: { url: string; close: () => Promise<void> };
 let running: Running;
-let answer: { status: number; type: string; body: string };
+let answer: { status: number; type: string; body: string | Uint8Array; encoding?: string };
+/** endless leaves the body open. */
+let endless = false;
 let headers: Record<string, string | string[] | undefined> = {};
 
 beforeEach(async () => {
   env = newEnvironment();
   answer = { status: 200, type: "application/json", body: "[]" };
+  endless = false;
   server = await serve((request, response) => {
     headers = request.headers;
-    response.writeHead(answer.status, { "content-type": answer.type });
-    response.end(answer.body);
+    const { status, type, body, encoding } = answer;
+    response.writeHead(status, {
+      "content-type": type,
+      ...(encoding === undefined ? {} : { "content-encoding": encoding }),
+    });
+    response.write(body);
+    if (!endless) response.end();
   });
 });
 afterEach(async () => {
@@ -22,9 +31,9 @@ afterEach(async () => {
   await server.close();
 });
 
-function run(): void {
+function run(maxAnswerBytes?: number): void {
   const yaml = `http_sd_configs:\n- url: ${server.url}/sd\n  refresh_interval: 50ms\n  basic_auth: {username: u, password: p}\n`;
-  running = start(httpDiscoverer(section<"http">(yaml), env));
+  running = start(httpDiscoverer(section<"http">(yaml), env, maxAnswerBytes));
 }
 
 test("fetches groups with the URL as a label, with credentials and upstream's headers", async () => {
@@ -68,4 +77,58 @@ test.each([
   expect(env.metric('belfry_sd_refresh_failures_total{mechanism="http"}')).toBeGreaterThan(1);
   answer = { status: 200, type: "application/json", body: "[]" };
   await running.until(() => running.groups.size === 0);
+});
+
+test("each group is named by the URL and its place, so that a shorter list drops the rest", async () => {
+  answer.body = '[{"targets": ["a:1"]}, {"targets": ["b:1"]}, {"targets": ["c:1"]}]';
+  run();
+  await running.until(() => running.groups.size === 3);
+  expect([...running.groups.keys()]).toEqual([0, 1, 2].map((i) => `${server.url}/sd:${i}`));
+  answer.body = '[{"targets": ["a:2"]}]';
+  await running.until(() => running.groups.size === 1);
+  expect(running.addresses()).toEqual(["a:2"]);
+});
+
+test("an answer that is too long is not read to its end, compressed or not, and changes nothing", async () => {
+  answer.body = '[{"targets": ["a:1"]}]';
+  run(1000);
+  await running.until(() => running.groups.size === 1);
+  const long = JSON.stringify([{ targets: Array.from({ length: 10_000 }, () => "a:1") }]);
+  answer.body = long;
+  await running.until(() => env.errors.length > 0);
+  expect(env.errors[0]).toContain("1000");
+  expect(running.addresses()).toEqual(["a:1"]);
+  const before = env.errors.length;
+  answer = { ...answer, body: gzipSync(long), encoding: "gzip" };
+  expect(answer.body.length).toBeLessThan(1000);
+  await running.until(() => env.errors.length > before + 1);
+  expect(running.addresses()).toEqual(["a:1"]);
+});
+
+test("a compressed answer is read", async () => {
+  answer = { ...answer, body: gzipSync('[{"targets": ["z:1"]}]'), encoding: "gzip" };
+  run();
+  await running.until(() => running.groups.size === 1);
+  expect(headers["accept-encoding"]).toBe("gzip");
+});
+
+test("an answer that does not end within the interval is given up", async () => {
+  answer.body = "[";
+  endless = true;
+  run();
+  await running.until(() => env.errors.length > 0);
+  expect(env.errors[0]).toContain("deadline exceeded");
+  endless = false;
+  answer.body = '[{"targets": ["a:1"]}]';
+  await running.until(() => running.groups.size === 1);
+});
+
+test("an end cuts the request that is under way and is no failure", async () => {
+  endless = true;
+  const yaml = `http_sd_configs:\n- url: ${server.url}/sd\n  refresh_interval: 1h\n`;
+  running = start(httpDiscoverer(section<"http">(yaml), env));
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  await running.stop();
+  expect(env.errors).toEqual([]);
+  expect(env.metric("belfry_sd_http_failures_total")).toBe(0);
 });

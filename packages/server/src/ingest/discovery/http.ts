@@ -1,8 +1,9 @@
 // HTTP discovery: target groups as JSON from a server that knows them.
-import { type HttpClient, readBody } from "../../lib/http-client.ts";
+import type { HttpClient } from "../../lib/http-client.ts";
 import { quoteText } from "../../lib/yaml-decode.ts";
 import type { HttpDiscoveryConfig } from "./config.ts";
 import type { Discoverer, DiscoveryEnvironment } from "./discoverer.ts";
+import { askForText } from "./http-answer.ts";
 import { discoveryMetrics } from "./metrics.ts";
 import { RefreshDiscoverer } from "./refresh.ts";
 import { parseTargetGroupsJson } from "./target-groups.ts";
@@ -50,25 +51,23 @@ async function fetchGroups(
   maxAnswerBytes: number,
   signal: AbortSignal,
 ): Promise<TargetGroup[]> {
-  const response = await client.request(config.url, {
+  const { text } = await askForText(client, {
+    url: config.url,
     headers: {
       accept: "application/json",
       "accept-encoding": "gzip",
       "x-prometheus-refresh-interval-seconds": String(config.refreshIntervalMs / 1000),
     },
-    signal: AbortSignal.any([signal, AbortSignal.timeout(config.refreshIntervalMs)]),
+    timeoutMs: config.refreshIntervalMs,
+    maxBytes: maxAnswerBytes,
+    signal,
+    check({ status, statusText, headers }) {
+      if (status !== 200) throw new Error(`server returned HTTP status ${statusText}`);
+      const type = headers["content-type"] ?? "";
+      if (!CONTENT_TYPE.test(type.trim())) throw new Error(`unsupported content type ${quoteText(type)}`);
+    },
   });
-  if (response.status !== 200) {
-    await response.discard();
-    throw new Error(`server returned HTTP status ${response.statusText}`);
-  }
-  const type = response.headers["content-type"] ?? "";
-  if (!CONTENT_TYPE.test(type.trim())) {
-    await response.discard();
-    throw new Error(`unsupported content type ${quoteText(type)}`);
-  }
-  const body = Buffer.from(await readBody(response, maxAnswerBytes)).toString("utf8");
-  return parseTargetGroupsJson(body).map((group, i) => ({
+  return parseTargetGroupsJson(text).map((group, i) => ({
     source: `${config.url}:${i}`,
     targets: group.targets,
     labels: new Map([...group.labels, ["__meta_url", config.url]]),

@@ -125,6 +125,104 @@ describe("a new configuration", () => {
   });
 });
 
+describe("sharing", () => {
+  test("equal sections share a discoverer, within a job and between jobs, and count once in a job", () => {
+    let created = 0;
+    const shared = new DiscoveryManager({
+      clock,
+      log: silentLogger,
+      registry: new MetricsRegistry(),
+      create: () => {
+        created++;
+        return { run: async (emit) => emit([group("1", "x:1")]) };
+      },
+      update: (job, groups) => void updates.push([job, groups.map(({ source }) => source).join()]),
+    });
+    const http = (header: string): DiscoveryConfig =>
+      section(`http_sd_configs: [{url: "http://x/", http_headers: {A: {values: [${header}]}}}]\n`);
+    shared.applyConfig(
+      new Map([
+        ["a", [http("one"), http("one")]],
+        ["b", [http("one"), http("two")]],
+      ]),
+    );
+    expect(created).toBe(2);
+    expect(taken()).toEqual([
+      ["a", "0/1"],
+      ["b", "0/1,1/1"],
+    ]);
+    shared.stop();
+  });
+});
+
+test("a job that is gone is handed on no more, and its metric goes", () => {
+  const registry = new MetricsRegistry();
+  const metrics = (): string => Buffer.from(registry.render()).toString("utf8");
+  let emit: Emit = () => {};
+  const other = new DiscoveryManager({
+    clock,
+    log: silentLogger,
+    registry,
+    create: () => ({
+      run(own) {
+        emit = own;
+        return new Promise(() => {});
+      },
+    }),
+    update: (job, groups) => void updates.push([job, String(groups.length)]),
+  });
+  other.applyConfig(
+    new Map([
+      ["a", [file("f")]],
+      ["b", [file("f")]],
+    ]),
+  );
+  emit([group("1", "x:1", "y:1")]);
+  expect(taken()).toEqual([
+    ["a", "1"],
+    ["b", "1"],
+  ]);
+  expect(metrics()).toContain('belfry_sd_discovered_targets{config="b"} 2');
+  // A change waits for its time when the job goes.
+  emit([group("2", "z:1")]);
+  other.applyConfig(new Map([["a", [file("f")]]]));
+  expect(taken()).toEqual([["a", "2"]]);
+  expect(metrics()).toContain('belfry_sd_discovered_targets{config="a"} 3');
+  expect(metrics()).not.toContain('config="b"');
+  clock.advance(60_000);
+  expect(taken()).toEqual([]);
+  other.stop();
+});
+
+test("after the end, or for a section that is gone, what a discoverer still says is not heard", () => {
+  apply({ a: [file("f")] });
+  const late = emitters.get("f.json")!;
+  late([group("1", "x:1")]);
+  taken();
+  late([group("2", "y:1")]);
+  apply({ a: [file("g")] });
+  late([group("1", "z:1")]);
+  clock.advance(5000);
+  expect(taken()).toEqual([["a", ""]]);
+  const last = emitters.get("g.json")!;
+  manager.stop();
+  last([group("1", "x:1")]);
+  clock.advance(60_000);
+  expect(taken()).toEqual([]);
+  expect(stopped).toEqual(["f.json", "g.json"]);
+});
+
+test("reloads in quick succession do not hold a job's targets back", () => {
+  apply({ a: [file("f")] });
+  emitters.get("f.json")!([group("1", "x:1")]);
+  taken();
+  for (let i = 0; i < 3; i++) {
+    clock.advance(1000);
+    apply({ a: [file("f"), fixed(`s:${i}`)] });
+    expect(taken()).toEqual([["a", `x:1,s:${i}`]]);
+  }
+});
+
 test("a kind that is not supported is refused by name, its job goes on without it", async () => {
   const errors: unknown[] = [];
   const registry = new MetricsRegistry();

@@ -38,8 +38,9 @@ export class RefreshDiscoverer implements Discoverer {
       while (!signal.aborted) {
         await this.refreshOnce(emit, signal);
         // A refresh that took longer than the interval does not bring two at once afterwards.
-        dueMs = Math.max(dueMs + this.options.intervalMs, clock.monotonicMs());
-        await sleep(clock, dueMs - clock.monotonicMs(), signal);
+        const nowMs = clock.monotonicMs();
+        dueMs = Math.max(dueMs + this.options.intervalMs, nowMs);
+        await sleep(clock, dueMs - nowMs, signal);
       }
     } catch (error) {
       if (!signal.aborted) throw error;
