@@ -82,3 +82,14 @@ export function exchange(
     write(open);
   });
 }
+
+/** unlessBroken is for requests that are refused while they are still being sent: the sender may see the answer, or only that the connection is closed. */
+export async function unlessBroken(answer: Promise<RawAnswer>): Promise<RawAnswer | undefined> {
+  try {
+    return await answer;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "EPIPE" || code === "ECONNRESET") return undefined;
+    throw error;
+  }
+}
