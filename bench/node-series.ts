@@ -41,7 +41,7 @@ export function nodeSeries(instance: string, seed: number): GeneratedSeries[] {
   const gauss = (): number => {
     let sum = 0;
     for (let i = 0; i < 6; i++) sum += next();
-    return (sum - 3) / 0.7071;
+    return (sum - 3) / Math.SQRT1_2;
   };
   const out: GeneratedSeries[] = [];
   const add = (

@@ -165,7 +165,7 @@ describe("load", () => {
         const h = buffer.histograms?.[i];
         return `${h ? `h${h.count}[${h.customValues?.join(" ")}]` : buffer.values[i]}@${buffer.times[i]}`;
       });
-      return `${series.labels} ${points.join(" ")}`;
+      return `${series.labels.toString()} ${points.join(" ")}`;
     });
   }
 

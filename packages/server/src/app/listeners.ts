@@ -35,7 +35,7 @@ export function parseListenAddress(text: string): HostPort {
 
 /** isLoopback tells whether an address can be reached from this machine only. */
 export function isLoopback(host: string): boolean {
-  return host === "localhost" || host === "::1" || /^127\./.test(host);
+  return host === "localhost" || host === "::1" || host.startsWith("127.");
 }
 
 /** Listeners owns the sockets. */

@@ -143,7 +143,7 @@ describe("samples", () => {
       }
     }
     const times = Array.from({ length: 298 }, (_, i) => startMs + (i + 1) * 60_000);
-    expect([...seen.keys()].toSorted()).toEqual([3, 9]);
+    expect([...seen.keys()].toSorted((a, b) => a - b)).toEqual([3, 9]);
     for (const list of seen.values()) expect(list).toEqual(times);
   });
 
@@ -239,7 +239,7 @@ describe("series", () => {
       (await collect(readSeries(database, { startMs, endMs, name })))
         .flat()
         .map((one) => one.idLow)
-        .toSorted();
+        .toSorted((a, b) => a - b);
     expect(await idsOf(NOW - 3 * day, NOW)).toEqual([1, 2]);
     expect(await idsOf(NOW - day, NOW)).toEqual([1]);
     expect(await idsOf(NOW - 3 * day, NOW, "b")).toEqual([2]);

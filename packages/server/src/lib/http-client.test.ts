@@ -343,7 +343,7 @@ describe.skipIf(!hasOpenssl)("TLS", () => {
       response.end("by proxy");
     });
     proxy.on("connect", (request: IncomingMessage, socket: Socket) => {
-      seen.push(`CONNECT ${request.url} ${request.headers["x-tunnel"]}`);
+      seen.push(`CONNECT ${request.url} ${String(request.headers["x-tunnel"])}`);
       const [host, port] = request.url!.split(":");
       const upstream = connectTcp(Number(port), host, () => {
         socket.write("HTTP/1.1 200 OK\r\n\r\n");

@@ -49,7 +49,9 @@ export function acquireLock(path: string, what: string): Lock {
   try {
     file = new DatabaseSync(path);
   } catch (error) {
-    throw new AppError("LOCK_FAILED", `cannot open the lock file ${path}: ${(error as Error).message}`, { cause: error });
+    throw new AppError("LOCK_FAILED", `cannot open the lock file ${path}: ${(error as Error).message}`, {
+      cause: error,
+    });
   }
   try {
     file.exec("PRAGMA busy_timeout = 0; PRAGMA journal_mode = MEMORY; PRAGMA synchronous = OFF");

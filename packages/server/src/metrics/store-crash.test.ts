@@ -62,7 +62,7 @@ test(
       const store = await openMetricStore({
         database,
         clock: systemClock,
-        onError: (_what, cause) => void expect(cause).toBeUndefined(),
+        onError: (_what, cause) => expect(cause).toBeUndefined(),
       });
       await store.rebuilt;
       const got = await read(store, '{__name__!="scraped"}', 0, Number.MAX_SAFE_INTEGER);

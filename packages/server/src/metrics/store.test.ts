@@ -603,7 +603,10 @@ describe("what cannot be written", () => {
 
   test("[ST20] a series gets a row for every day", async () => {
     const day = 24 * HOUR;
-    await Promise.all([push(1, T - day), writers.series.succeed(), writers.samples.succeed()]);
+    const pushed = push(1, T - day);
+    writers.series.succeed();
+    writers.samples.succeed();
+    await pushed;
     const next = push(2, T);
     expect(writers.series.written).toEqual([1, 1]);
     writers.series.succeed();

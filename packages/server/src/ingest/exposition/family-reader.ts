@@ -210,7 +210,10 @@ class FamilyReader {
   // enterMember adds the sample's metric to its family, or finds the summary or histogram it is a part of.
   private enterMember(family: MetricFamily): void {
     if (family.type === "summary" || family.type === "histogram") {
-      const key = JSON.stringify([family.name, ...this.metric.labels.map(([name, value]) => [name, value]).sort()]);
+      const key = JSON.stringify([
+        family.name,
+        ...this.metric.labels.map(([name, value]) => [name, value]).sort(([a], [b]) => (a! < b! ? -1 : 1)),
+      ]);
       const known = this.members.get(key);
       if (known !== undefined) {
         this.metric = known;

@@ -364,7 +364,7 @@ class HeadAppender implements Appender {
 
 // rejected returns a rejected promise that may be ignored.
 function rejected(cause: unknown): Promise<never> {
-  const promise = Promise.reject<never>(cause);
+  const promise = Promise.reject(cause);
   promise.catch(() => undefined);
   return promise;
 }
