@@ -47,6 +47,7 @@ interface Keys extends BelfryConfig {
 
 const metricsCodec: Codec<BelfryConfig["metrics"]> = {
   goType: "prometheus.yml",
+  outline: prometheusCodec.outline,
   zero: () => ({ file: "", config: undefined }),
   isZero: ({ file, config }) => file === "" && config === undefined,
   read(decoder, node) {
@@ -91,7 +92,7 @@ export const belfryCodec: Struct<BelfryConfig> = struct<Keys>({
     ...LATER_SECTIONS.map((section) => ({
       key: section,
       doc: "Not supported yet.",
-      goType: section,
+      outline: "anything",
       keep: false,
       isZero: () => true,
       read(_decoder: unknown, node: YamlNode, object: Keys) {

@@ -16,7 +16,7 @@ import {
 } from "../lib/yaml-codecs.ts";
 import { type Codec, ConfigError, FAILED, isValidUtf8, quoteText } from "../lib/yaml-decode.ts";
 import { isValidLabelName } from "../ingest/relabel/index.ts";
-import type { EscapingScheme } from "../ingest/scrape/config.ts";
+import { type EscapingScheme, PROTOCOL_HEADERS } from "../ingest/scrape/config.ts";
 import type { GlobalConfig } from "./prometheus-config.ts";
 import { checkFor, checkProtocols, nameSchemeCodec, protocolCodec } from "./scrape-codec.ts";
 
@@ -28,6 +28,7 @@ const labelMap = dictionary(string);
 /** labelsCodec reads a mapping of label names to values. */
 const labelsCodec: Codec<Labels> = {
   goType: labelMap.goType,
+  outline: labelMap.outline,
   zero: () => new Labels([]),
   isZero: (labels) => labels.size === 0,
   read(decoder, node) {
@@ -87,13 +88,13 @@ export const globalCodec: Struct<GlobalConfig> = struct<GlobalConfig>({
     field("scrape_interval", "scrapeIntervalMs", duration, { doc: "Time between scrapes of a target. Default 1m." }),
     field("scrape_timeout", "scrapeTimeoutMs", duration, { doc: "When a scrape is given up. Default 10s." }),
     field("scrape_protocols", "scrapeProtocols", maybe(list(protocolCodec, { goType: "[]config.ScrapeProtocol" })), {
-      doc: "Formats to ask targets for, most wanted first.",
+      doc: `Formats to ask targets for, most wanted first: ${Object.keys(PROTOCOL_HEADERS).join(", ")}.`,
     }),
     field("evaluation_interval", "evaluationIntervalMs", duration, {
       doc: "Time between evaluations of rules. Default 1m.",
     }),
     field("rule_query_offset", "ruleQueryOffsetMs", duration, { doc: "How far in the past rules are evaluated." }),
-    field("query_log_file", "queryLogFile", string, { doc: "File that queries are written to." }),
+    field("query_log_file", "queryLogFile", string, { doc: "File that queries are written to. Not supported yet." }),
     field("scrape_failure_log_file", "scrapeFailureLogFile", string, {
       doc: "File that failed scrapes are written to.",
     }),

@@ -143,7 +143,9 @@ const retentionCodec: Struct<Retention> = struct<Retention>({
   fields: [
     field("time", "timeMs", duration, { doc: "How long samples are kept." }),
     field("size", "sizeBytes", size, { doc: "Most bytes that are kept." }),
-    field("percentage", "percentage", float64, { doc: "Most of the disk that is kept, in percent." }),
+    field("percentage", "percentage", float64, {
+      doc: "Most of the disk that is used, in percent. Not supported yet.",
+    }),
   ],
   check(config) {
     if (config.sizeBytes < 0) {
@@ -376,8 +378,10 @@ export const prometheusCodec: Struct<PrometheusConfig> = struct<PrometheusConfig
   fields: [
     field("global", "global", globalCodec, { keep: true, doc: "What jobs and rules fall back to." }),
     field("runtime", "runtime", runtimeCodec, { doc: "Tuning of the process." }),
-    field("alerting", "alerting", alertingCodec, { doc: "Sending of alerts." }),
-    field("rule_files", "ruleFiles", list(string), { doc: "Files with rules; the last part may hold *." }),
+    field("alerting", "alerting", alertingCodec, { doc: "Sending of alerts. Not supported yet." }),
+    field("rule_files", "ruleFiles", list(string), {
+      doc: "Files with rules; the last part may hold *. Not supported yet.",
+    }),
     field("scrape_config_files", "scrapeConfigFiles", list(string), {
       doc: "Files with further scrape_configs; the last part may hold *.",
     }),
@@ -385,12 +389,12 @@ export const prometheusCodec: Struct<PrometheusConfig> = struct<PrometheusConfig
       doc: "Jobs: what is scraped, and how.",
     }),
     field("storage", "storage", storageCodec, { doc: "The store." }),
-    field("tracing", "tracing", maybe(tracingCodec), { doc: "Where the server's own spans go." }),
+    field("tracing", "tracing", maybe(tracingCodec), { doc: "Where the server's own spans go. Not supported yet." }),
     field("remote_write", "remoteWrite", pointers(remoteWriteCodec, "[]*config.RemoteWriteConfig"), {
-      doc: "Where samples are sent.",
+      doc: "Where samples are sent. Not supported yet.",
     }),
     field("remote_read", "remoteRead", pointers(remoteReadCodec, "[]*config.RemoteReadConfig"), {
-      doc: "Where older samples are read.",
+      doc: "Where older samples are read. Not supported yet.",
     }),
     field("otlp", "otlp", otlpCodec, { doc: "What becomes of metrics received by OTLP." }),
   ],

@@ -323,6 +323,7 @@ function checkAuthentication(config: RemoteWriteConfig): void {
 
 const chunkLimit: Codec<number> = {
   goType: "uint64",
+  outline: "integer",
   zero: () => 0,
   isZero: (value) => value === 0,
   read(decoder, node) {

@@ -33,9 +33,6 @@ export function unsupportedNotices(
   };
   const { global, storage, alerting } = config;
   if (global.queryLogFile !== "") warn("global.query_log_file is not supported yet: queries are not logged");
-  if (global.scrapeFailureLogFile !== "" || jobs.some((job) => job.scrapeFailureLogFile !== "")) {
-    warn("scrape_failure_log_file is not supported yet: see the targets page and the log for failed scrapes");
-  }
   if (config.runtime.gogc !== 75) warn("runtime.gogc has no effect: Belfry does not run on Go", config.runtime);
   if (config.ruleFiles.length > 0) warn("rule_files is not supported yet: no rules are evaluated");
   if (alerting.alertmanagers.length > 0 || alerting.alertRelabelConfigs.length > 0) {

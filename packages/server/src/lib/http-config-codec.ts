@@ -34,6 +34,7 @@ import { yamlMapping, yamlPlain, yamlSequence, yamlString, type YamlValue } from
 
 /** url is text that Go can parse as a URL; printed without its password. */
 export const url: Codec<string> = parsed({
+  outline: "URL",
   zero: () => "",
   parse(text) {
     checkUrl(text);
@@ -211,6 +212,7 @@ function noOAuth2(): OAuth2Config {
 // Claims are any YAML, kept as plain values.
 const anything: Codec<unknown> = {
   goType: "interface {}",
+  outline: "anything",
   zero: () => undefined,
   isZero: (value) => value === undefined,
   read: (decoder, node) => {
@@ -327,8 +329,8 @@ export const httpClientKeys: Struct<HttpClientConfig> = struct<HttpClientFields>
     field("basic_auth", "basicAuth", maybe(basicAuthCodec), { doc: "User name and password for every request." }),
     field("authorization", "authorization", maybe(authorizationCodec), { doc: "Credentials for every request." }),
     field("oauth2", "oauth2", maybe(oauth2Codec), { doc: "OAuth 2.0 client." }),
-    field("bearer_token", "bearerToken", secret),
-    field("bearer_token_file", "bearerTokenFile", string),
+    field("bearer_token", "bearerToken", secret, { doc: "Older form of authorization.credentials." }),
+    field("bearer_token_file", "bearerTokenFile", string, { doc: "Older form of authorization.credentials_file." }),
     field("tls_config", "tls", tlsConfigCodec, { doc: "TLS settings." }),
     field("follow_redirects", "followRedirects", bool, { keep: true, doc: "Follow HTTP redirects. Default true." }),
     field("enable_http2", "enableHttp2", bool, { keep: true, doc: "Allow HTTP/2. Default true." }),

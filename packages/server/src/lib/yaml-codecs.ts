@@ -10,7 +10,9 @@ import {
   isMergeKey,
   keyText,
   mergeTargets,
+  type OutlineKey,
   quoteText,
+  type SectionOutline,
   type YamlDecoder,
 } from "./yaml-decode.ts";
 import type { YamlMapping, YamlNode } from "./yaml-node.ts";
@@ -20,6 +22,7 @@ import { type YamlEntry, yamlMapping, yamlPlain, yamlSequence, yamlString, type 
 export function stringOf(goType: string): Codec<string> {
   return {
     goType,
+    outline: "string",
     zero: () => "",
     isZero: (value) => value === "",
     read(decoder, node) {
@@ -38,12 +41,14 @@ export const string: Codec<string> = stringOf("string");
 /** secret is text that is printed as `<secret>`. */
 export const secret: Codec<string> = {
   ...stringOf("config.plain"),
+  outline: "secret",
   print: (value) => (value === "" ? yamlPlain("null") : yamlString("<secret>")),
 };
 
 /** bool reads YAML 1.1 booleans: true, yes, on ... */
 export const bool: Codec<boolean> = {
   goType: "bool",
+  outline: "boolean",
   zero: () => false,
   isZero: (value) => !value,
   read(decoder, node) {
@@ -58,6 +63,7 @@ export const bool: Codec<boolean> = {
 function integer(goType: string, min: bigint, max: bigint): Codec<bigint> {
   return {
     goType,
+    outline: "integer",
     zero: () => 0n,
     isZero: (value) => value === 0n,
     read(decoder, node) {
@@ -89,6 +95,7 @@ export const int64: Codec<number> = asNumber(integer("int64", -(1n << 63n), (1n 
 function asNumber(codec: Codec<bigint>): Codec<number> {
   return {
     goType: codec.goType,
+    outline: codec.outline,
     zero: () => 0,
     isZero: (value) => value === 0,
     read(decoder, node) {
@@ -102,6 +109,7 @@ function asNumber(codec: Codec<bigint>): Codec<number> {
 /** float64 reads integers too. */
 export const float64: Codec<number> = {
   goType: "float64",
+  outline: "number",
   zero: () => 0,
   isZero: (value) => value === 0,
   read(decoder, node) {
@@ -121,6 +129,7 @@ function formatFloat(value: number): string {
 
 /** parsed makes a codec of text that is read by `parse`; what it throws ends the reading. */
 export function parsed<T>(options: {
+  outline: string;
   zero: () => T;
   parse: (text: string) => T;
   format: (value: T) => string;
@@ -129,6 +138,7 @@ export function parsed<T>(options: {
   const { zero, parse, format } = options;
   return {
     goType: "string",
+    outline: options.outline,
     zero,
     isZero: options.isZero ?? ((value) => value === zero()),
     read(decoder, node) {
@@ -141,6 +151,7 @@ export function parsed<T>(options: {
 
 /** duration is milliseconds, written 1h30m. */
 export const duration: Codec<number> = parsed({
+  outline: "duration",
   zero: () => 0,
   parse(text) {
     try {
@@ -154,6 +165,7 @@ export const duration: Codec<number> = parsed({
 
 /** size is bytes, written 512MB; a unit is required. */
 export const size: Codec<number> = parsed({
+  outline: "size",
   zero: () => 0,
   parse(text) {
     try {
@@ -170,6 +182,7 @@ export function enumeration<T extends string>(goType: string, check: (text: stri
   const text = stringOf(goType);
   return {
     goType,
+    outline: "string",
     zero: () => "" as T,
     isZero: (value) => value === "",
     read(decoder, node, current) {
@@ -190,6 +203,7 @@ export function list<T>(item: Codec<T>, options: { goType?: string; flow?: boole
   const goType = options.goType ?? `[]${item.goType}`;
   return {
     goType,
+    outline: { list: item.outline },
     zero: () => [],
     isZero: (value) => value.length === 0,
     read(decoder, node) {
@@ -213,6 +227,7 @@ export function list<T>(item: Codec<T>, options: { goType?: string; flow?: boole
 export function maybe<T>(codec: Codec<T>): Codec<T | undefined> {
   return {
     goType: codec.goType,
+    outline: codec.outline,
     zero: () => undefined,
     isZero: (value) => value === undefined,
     read: (decoder, node, current) => codec.read(decoder, node, current ?? codec.zero()),
@@ -263,6 +278,7 @@ export function dictionary<T>(
   };
   return {
     goType,
+    outline: { map: value.outline },
     zero: () => new Map(),
     isZero: (map) => map.size === 0,
     read(decoder, node) {
@@ -310,11 +326,7 @@ function isDigit(char: string): boolean {
 }
 
 /** Field is one key of a struct. */
-export interface Field<T> {
-  key: string;
-  /** doc is a sentence for the reference; "" for keys that are not documented there. */
-  doc: string;
-  goType: string;
+export interface Field<T> extends OutlineKey {
   /** keep prints the key even when the value is zero. */
   keep: boolean;
   isZero(object: T): boolean;
@@ -338,7 +350,7 @@ export function field<T, K extends keyof T>(
   return {
     key,
     doc: options.doc ?? "",
-    goType: codec.goType,
+    outline: codec.outline,
     keep: options.keep ?? false,
     isZero: (object) => codec.isZero(object[property]),
     read(decoder, node, object) {
@@ -355,6 +367,7 @@ export function field<T, K extends keyof T>(
 export function inline<T, K extends keyof T>(property: K, part: Struct<T[K]>): Field<T>[] {
   return part.fields.map((own) => ({
     ...own,
+    part: part.outline.section,
     isZero: (object: T) => own.isZero(object[property]),
     read: (decoder: YamlDecoder, node: YamlNode, object: T) => own.read(decoder, node, object[property]),
     print: (object: T) => own.print(object[property]),
@@ -364,6 +377,7 @@ export function inline<T, K extends keyof T>(property: K, part: Struct<T[K]>): F
 /** Struct is a codec of named keys. */
 export interface Struct<T> extends Codec<T> {
   readonly fields: readonly Field<T>[];
+  readonly outline: SectionOutline;
 }
 
 /** StructOptions describe a struct. */
@@ -406,6 +420,7 @@ export function struct<T extends object>(options: StructOptions<T>): Struct<T> {
   };
   return {
     goType,
+    outline: { section: fields, keys: fields },
     fields,
     zero,
     isZero: (value) => fields.every((f) => f.isZero(value)),

@@ -20,12 +20,33 @@ export type Failed = typeof FAILED;
 export interface Codec<T> {
   /** goType is upstream's name of the type, as errors print it. */
   readonly goType: string;
+  /** outline is what the reference tells of the type. */
+  readonly outline: Outline;
   zero(): T;
   /** isZero says whether printing may leave the value out. */
   isZero(value: T): boolean;
   /** read is given a node that is neither null nor an alias; `current` is what the place holds so far. */
   read(decoder: YamlDecoder, node: YamlNode, current: T): T | Failed;
   print(value: T): YamlValue;
+}
+
+/** Outline describes how a value is written: a word for what is one text, or what it is made of. */
+export type Outline = string | { list: Outline } | { map: Outline } | SectionOutline;
+
+/** SectionOutline describes a section; `section` is the same object wherever the same section stands. */
+export interface SectionOutline {
+  section: object;
+  keys: readonly OutlineKey[];
+}
+
+/** OutlineKey is a key of a section. */
+export interface OutlineKey {
+  key: string;
+  /** doc is a sentence; "" for keys that the reference leaves out. */
+  doc: string;
+  outline: Outline;
+  /** part is the section whose keys stand among those of this one, when the key came with it. */
+  part?: object | undefined;
 }
 
 /** Place says where in a document something stands. */

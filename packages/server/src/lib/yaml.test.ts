@@ -210,6 +210,7 @@ describe("reading", () => {
         .join(", ")}]\n`;
     const nested: Codec<unknown> = {
       goType: "any",
+      outline: "anything",
       zero: () => undefined,
       isZero: () => false,
       read: (decoder, node) =>

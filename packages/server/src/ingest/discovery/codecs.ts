@@ -26,7 +26,15 @@ import {
   struct,
   unchecked,
 } from "../../lib/yaml-codecs.ts";
-import { type Codec, ConfigError, FAILED, quoteText, type YamlDecoder } from "../../lib/yaml-decode.ts";
+import {
+  type Codec,
+  ConfigError,
+  FAILED,
+  type OutlineKey,
+  quoteText,
+  type SectionOutline,
+  type YamlDecoder,
+} from "../../lib/yaml-decode.ts";
 import { yamlSequence } from "../../lib/yaml-encode.ts";
 import type {
   DiscoveryConfig,
@@ -73,6 +81,7 @@ function checkedName(text: string): string {
 /** targetGroupCodec reads one group of targets: the shape of static_configs and of file_sd files. */
 export const targetGroupCodec: Codec<TargetGroup> = {
   goType: "targetgroup.Group",
+  outline: groupKeys.outline,
   zero: () => ({ source: "", targets: [], labels: new Map() }),
   isZero: (group) => group.targets.length === 0 && group.labels.size === 0,
   read(decoder, node) {
@@ -373,6 +382,7 @@ function newKubernetes(): KubernetesKeys {
 
 const kubernetesCodec: Codec<KubernetesDiscoveryConfig> = {
   goType: "kubernetes.SDConfig",
+  outline: kubernetesKeys.outline,
   zero: () => flatten(kubernetesKeys.zero()),
   isZero: () => false,
   read(decoder, node) {
@@ -387,25 +397,52 @@ function flatten(keys: KubernetesKeys): KubernetesDiscoveryConfig {
   return { ...keys, ownNamespace: keys.namespaces.ownNamespace, namespaces: keys.namespaces.names };
 }
 
-const SUPPORTED: readonly (readonly [name: string, codec: Codec<DiscoveryConfig>, goType: string])[] = [
-  ["file", fileCodec as unknown as Codec<DiscoveryConfig>, "file.SDConfig"],
-  ["http", httpCodec as unknown as Codec<DiscoveryConfig>, "http.SDConfig"],
-  ["dns", dnsCodec as unknown as Codec<DiscoveryConfig>, "dns.SDConfig"],
-  ["docker", dockerCodec as unknown as Codec<DiscoveryConfig>, "moby.DockerSDConfig"],
-  ["kubernetes", kubernetesCodec as unknown as Codec<DiscoveryConfig>, "kubernetes.SDConfig"],
+interface Supported {
+  name: string;
+  codec: Codec<DiscoveryConfig>;
+  goType: string;
+  doc: string;
+}
+
+function supported<T extends DiscoveryConfig>(name: string, codec: Codec<T>, goType: string, doc: string): Supported {
+  return { name, codec: codec as unknown as Codec<DiscoveryConfig>, goType, doc };
+}
+
+const SUPPORTED: readonly Supported[] = [
+  supported("file", fileCodec, "file.SDConfig", "Targets from files that others write."),
+  supported("http", httpCodec, "http.SDConfig", "Targets from a URL."),
+  supported("dns", dnsCodec, "dns.SDConfig", "Targets from DNS records."),
+  supported("docker", dockerCodec, "moby.DockerSDConfig", "Containers of a Docker daemon."),
+  supported("kubernetes", kubernetesCodec, "kubernetes.SDConfig", "Objects of a Kubernetes cluster."),
 ];
 
 /** SUPPORTED_DISCOVERY names the kinds of discovery that Belfry runs. */
-export const SUPPORTED_DISCOVERY: readonly string[] = ["static", ...SUPPORTED.map(([name]) => name)];
+export const SUPPORTED_DISCOVERY: readonly string[] = ["static", ...SUPPORTED.map(({ name }) => name)];
 
-const ALL = [
-  ...SUPPORTED.map(([name, codec, goType]) => ({ key: `${name}_sd_configs`, codec: pointerList(codec, goType) })),
-  ...UNSUPPORTED_CODECS.map(({ name, codec, goType }) => ({
-    key: `${name}_sd_configs`,
-    codec: pointerList(unsupported(name, codec), goType),
-  })),
-  { key: "static_configs", codec: targetGroupsCodec as unknown as Codec<readonly DiscoveryConfig[]> },
+interface DiscoveryKey extends OutlineKey {
+  codec: Codec<readonly DiscoveryConfig[]>;
+}
+
+function discoveryKey(key: string, doc: string, codec: Codec<readonly DiscoveryConfig[]>): DiscoveryKey {
+  return { key, doc, codec, outline: codec.outline };
+}
+
+const ALL: readonly DiscoveryKey[] = [
+  ...SUPPORTED.map(({ name, codec, goType, doc }) =>
+    discoveryKey(`${name}_sd_configs`, doc, pointerList(codec, goType)),
+  ),
+  ...UNSUPPORTED_CODECS.map(({ name, codec, goType }) =>
+    discoveryKey(`${name}_sd_configs`, "", pointerList(unsupported(name, codec), goType)),
+  ),
+  discoveryKey(
+    "static_configs",
+    "Targets given in place.",
+    targetGroupsCodec as unknown as Codec<readonly DiscoveryConfig[]>,
+  ),
 ].toSorted((a, b) => (a.key < b.key ? -1 : 1));
+
+/** discoveryOutline lists the keys of all kinds; those without a doc are refused when they are used. */
+export const discoveryOutline: SectionOutline = { section: ALL, keys: ALL };
 
 function pointerList(codec: Codec<DiscoveryConfig>, goType: string): Codec<readonly DiscoveryConfig[]> {
   return pointers(codec, `[]*${goType}`);
@@ -414,6 +451,7 @@ function pointerList(codec: Codec<DiscoveryConfig>, goType: string): Codec<reado
 function unsupported(name: string, codec: Struct<Record<string, unknown>>): Codec<DiscoveryConfig> {
   return {
     goType: codec.goType,
+    outline: codec.outline,
     zero: () => ({ kind: "unsupported", name, line: 0, fields: codec.zero() }),
     isZero: () => false,
     read(decoder: YamlDecoder, node) {
@@ -426,10 +464,11 @@ function unsupported(name: string, codec: Struct<Record<string, unknown>>): Code
 
 /** discoveryFields are the keys of all kinds of discovery, for structs that keep the sections in `discovery`. */
 export function discoveryFields<T extends { discovery: readonly DiscoveryConfig[] }>(): Field<T>[] {
-  return ALL.map(({ key, codec }) => ({
+  return ALL.map(({ key, doc, codec, outline }) => ({
     key,
-    doc: "",
-    goType: codec.goType,
+    doc,
+    outline,
+    part: discoveryOutline.section,
     keep: false,
     isZero: (object) => sectionsOf(object, key).length === 0,
     read(decoder, node, object) {

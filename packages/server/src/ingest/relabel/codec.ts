@@ -32,6 +32,7 @@ const action: Codec<RelabelAction> = enumeration<RelabelAction>("string", (text)
 // A regex that is given as null is the empty one; printing leaves out the default only.
 const regex: Codec<string> = {
   goType: "string",
+  outline: "regex",
   zero: () => "",
   isZero: (value) => value === DEFAULT_REGEX,
   read(decoder, node) {
@@ -94,7 +95,9 @@ export const relabelConfigCodec: Struct<RelabelConfig> = struct<RelabelConfig>({
     field("regex", "regex", regex, { doc: "RE2 expression, anchored at both ends. Default (.*)." }),
     field("modulus", "modulus", uint64, { doc: "Modulus of the hash of the values, for hashmod." }),
     field("target_label", "targetLabel", string, { doc: "Label that is written, or compared with." }),
-    field("replacement", "replacement", string, { doc: "What is written; may refer to groups. Default $1." }),
+    field("replacement", "replacement", string, {
+      doc: "What is written; $1 and ${name} stand for groups of the regex. Default $1.",
+    }),
     field("action", "action", action, { doc: `What is done: ${ACTIONS.join(", ")}. Default replace.` }),
   ],
 });

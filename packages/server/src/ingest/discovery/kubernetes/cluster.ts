@@ -133,6 +133,7 @@ function plain(content: string): Fields {
 function plainValue(decoder: YamlDecoder, node: YamlNode): unknown {
   const codec: Codec<unknown> = {
     goType: "interface {}",
+    outline: "anything",
     zero: () => undefined,
     isZero: () => false,
     read(own, inner) {
