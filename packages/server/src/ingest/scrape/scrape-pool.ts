@@ -146,7 +146,9 @@ export class ScrapePool {
     const started = fresh.map(({ target, previous }) => this.newLoop(target, previous));
     for (const loop of started) this.loops.set(loop.target.key, loop);
     this.applyTargetLimit();
-    if (!this.env.shutdown.aborted) for (const loop of started) loop.start();
+    // Built-in targets are few and near: there is nothing to spread, and the first screen waits for them.
+    const skipOffset = this.settings.collect !== undefined;
+    if (!this.env.shutdown.aborted) for (const loop of started) loop.start(skipOffset);
   }
 
   /** stop ends all loops; without `markers` (at shutdown) nothing more is written. */
