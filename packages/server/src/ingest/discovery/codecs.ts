@@ -416,9 +416,6 @@ const SUPPORTED: readonly Supported[] = [
   supported("kubernetes", kubernetesCodec, "kubernetes.SDConfig", "Objects of a Kubernetes cluster."),
 ];
 
-/** SUPPORTED_DISCOVERY names the kinds of discovery that Belfry runs. */
-export const SUPPORTED_DISCOVERY: readonly string[] = ["static", ...SUPPORTED.map(({ name }) => name)];
-
 interface DiscoveryKey extends OutlineKey {
   codec: Codec<readonly DiscoveryConfig[]>;
 }
