@@ -151,7 +151,7 @@ describe("ScrapeManager", () => {
       });
     await manager.applyConfig([settings({})], EMPTY_LABELS);
     await manager.updateTargets("job", [group({ __address__: "one" })]);
-    await run(15_000);
+    await run(5_000);
     expect(appendable.of('{__name__="b", instance="one", job="job"}')).toEqual([1]);
     const target = manager.activeTargets()[0];
     await manager.applyConfig([settings({})], EMPTY_LABELS);
