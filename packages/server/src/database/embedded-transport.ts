@@ -43,6 +43,9 @@ const KILL_AGAIN_MS = 100;
 // On close, statements get this long to end before they are killed.
 const CLOSE_GRACE_MS = 10_000;
 
+// What the engine can stream; SHOW, DESCRIBE and EXPLAIN come whole.
+const STREAMABLE = /^\s*(?:SELECT|WITH|\()/i;
+
 interface Connection {
   readonly session: Session;
   readonly tag: string;
@@ -106,6 +109,14 @@ export class EmbeddedTransport implements Transport {
     const watch = new Watch(call);
     try {
       if (parameters) await watch.race((pending = connection.session.queryAsync(parameters)));
+      if (!STREAMABLE.test(sql)) {
+        pending = connection.session.queryAsync(sql, { format });
+        const result = await watch.race(pending as Promise<{ bytes(): Uint8Array }>);
+        pending = undefined;
+        ended = "done";
+        yield result.bytes();
+        return;
+      }
       iterator = connection.session.queryStream(sql, { format })[Symbol.asyncIterator]();
       for (;;) {
         const next = iterator.next();

@@ -181,6 +181,12 @@ describe("statements", () => {
     ]);
   });
 
+  test("statements that the engine cannot stream answer too", async () => {
+    expect(await database.query<{ name: string }>("DESCRIBE TABLE t")).toMatchObject([{ name: "a" }, { name: "s" }]);
+    expect(await database.query("SHOW TABLES LIKE 't'")).toEqual([{ name: "t" }]);
+    expect(await database.query<{ explain: string }>("EXPLAIN SELECT {a:UInt8}", { params: { a: 1 } })).not.toEqual([]);
+  });
+
   test("every statement is reported", async () => {
     events.length = 0;
     await database.query("SELECT 1");

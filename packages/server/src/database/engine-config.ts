@@ -44,7 +44,7 @@ export function engineConfig(limits: EngineLimits): string {
     // Threads. The defaults (hundreds) each cost a stack and an arena. The pool as a whole is far from its limit at
     // work, but an engine that is closed leaves six threads behind for the next one in the process to find taken.
     max_thread_pool_size: 1_000,
-    max_thread_pool_free_size: 4,
+    max_thread_pool_free_size: 16,
     thread_pool_queue_size: 1_000,
     max_io_thread_pool_size: 8,
     max_io_thread_pool_free_size: 2,

@@ -53,15 +53,16 @@ export async function* readSamples(
   selection: SampleSelection,
   options: ReadOptions & { starts?: boolean } = {},
 ): AsyncGenerator<SampleBlock, void, undefined> {
-  const columns = `id, time, value${options.starts ? ", start" : ""}`;
+  // Not `value`: that expression costs the engine more than the loop here costs us (0.7 ms of 4 for one series).
+  const columns = `id, time, mantissa, scale${options.starts ? ", start" : ""}`;
   const distinct = new Distinct();
-  for await (const block of select(database, "metric_samples", columns, TIME_ORDER, selection, options)) {
+  for await (const block of select(database, "metric_samples", columns, sampleOrder(selection), selection, options)) {
     const ids = wordsColumn(block, 0);
     const times = numbersOf(wordsColumn(block, 1));
-    const values = floatsColumn(block, 2);
-    const starts = options.starts ? numbersOf(wordsColumn(block, 3)) : null;
+    const words = wordsColumn(block, 2);
+    const values = valuesInPlace(words, numbersColumn(block, 3));
+    const starts = options.starts ? numbersOf(wordsColumn(block, 4)) : null;
     const kept = distinct.filter(block.rows, ids, times);
-    const words = new Uint32Array(values.buffer);
     if (kept === undefined) {
       yield { length: block.rows, ids, times, values, words, starts };
       continue;
@@ -78,6 +79,32 @@ export async function* readSamples(
     }
     if (kept.length > 0) yield { length: kept.length, ids, times, values, words, starts };
   }
+}
+
+// A small result is sorted faster than it is merged out of the parts in their own order (0.6 ms of 5); a large one
+// would have to fit in memory.
+const SORTED_SAMPLES = 500_000;
+
+function sampleOrder(selection: SampleSelection): string {
+  if (selection.ids === undefined) return TIME_ORDER;
+  const scrapes = (selection.endMs - selection.startMs) / 15_000 + 1;
+  return (selection.ids.length / 2) * scrapes <= SORTED_SAMPLES ? "id, time" : TIME_ORDER;
+}
+
+const POWERS = Float64Array.from({ length: 10 }, (_, scale) => 10 ** scale);
+
+// valuesInPlace turns mantissas into the values they stand for, in the same memory: where the scale is negative the
+// bits are the value already.
+function valuesInPlace(words: Uint32Array, scales: ArrayLike<number>): Float64Array {
+  const values = new Float64Array(words.buffer, words.byteOffset, words.length >> 1);
+  const signed = new Int32Array(words.buffer, words.byteOffset, words.length);
+  for (let i = 0; i < values.length; i++) {
+    const scale = scales[i];
+    if (scale < 0) continue;
+    const mantissa = words[2 * i] + signed[2 * i + 1] * 4_294_967_296;
+    values[i] = scale === 0 ? mantissa : mantissa / POWERS[scale];
+  }
+  return values;
 }
 
 /** HistogramSample is one native histogram sample. */
