@@ -43,12 +43,17 @@ const BY_DAY = {
   min_age_to_force_merge_on_partition_only: 1,
 } as const;
 
-/** ttl is the expression that ends rows `retentionMs` after `column`. */
+// The engine's clock is the system's, which may be wrong; what it ends cannot be brought back. So its limit is this
+// much later than the retention, which is enforced with more care (retention-loop.ts).
+const TTL_GRACE_MS = 30 * DAY_MS;
+
+/** ttlExpression is the engine's own limit on the age of rows, for a retention counted from `column`. */
 export function ttlExpression(column: "time" | "day", retentionMs: number): string {
-  // Series outlive their samples by a day, so that no sample is ever without its series.
+  const keptMs = retentionMs + TTL_GRACE_MS;
   return column === "time"
-    ? `toDateTime(time) + toIntervalSecond(${Math.ceil(retentionMs / 1000)})`
-    : `day + toIntervalDay(${Math.ceil(retentionMs / DAY_MS) + 1})`;
+    ? `toDateTime(time) + toIntervalSecond(${Math.ceil(keptMs / 1000)})`
+    : // Series outlive their samples by a day, so that no sample is ever without its series.
+      `day + toIntervalDay(${Math.ceil(keptMs / DAY_MS) + 1})`;
 }
 
 /** METRIC_SERIES: one row per series and day on which it has samples. */

@@ -1,7 +1,7 @@
 // How long data is kept. Every table of a signal is partitioned by day (UTC) and only whole days go:
 //
-// - by age: dropExpiredDays drops the days that are over. The tables' TTL says the same, so that the engine does it
-//   too when nobody asks; rows that are past it already when they are inserted are not kept at all.
+// - by age: dropExpiredDays drops the days that are over. The tables' TTL says the same a month later, for a server
+//   that nobody drives; rows that are past the TTL already when they are inserted are not kept at all.
 // - by size: enforceDiskBudget drops the oldest days of all signals together until the rest fits.
 //
 // The day that is being written is never dropped for its size: it is what people look at.
@@ -33,7 +33,7 @@ export const RETAINED_TABLES: readonly RetainedTable[] = [
   { name: METRIC_SERIES.name, signal: "metrics", column: "day" },
 ];
 
-/** setRetention makes the tables of a signal keep `retentionMs`, if they do not already. Returns the tables it changed. */
+/** setRetention makes the engine's own limit fit a retention, if it does not already. Returns the tables it changed. */
 export async function setRetention(
   database: SqlDatabase,
   signal: RetainedTable["signal"],
