@@ -1,18 +1,9 @@
 // The metrics benchmarks against Prometheus and VictoriaMetrics: same data, same run, taking turns.
 import { createServer, type Server } from "node:http";
+import { folderBytes } from "../packages/server/src/lib/disk.ts";
 import { encodeSnappy } from "../packages/server/src/lib/snappy.ts";
 import { encodeWriteRequestV1, type WriteSeries } from "../test/support/remote-write-encoder.ts";
-import {
-  cpuSeconds,
-  diskBytes,
-  isInstalled,
-  median,
-  type Peer,
-  type PeerName,
-  rssBytes,
-  startPeer,
-  timeQuery,
-} from "./peers.ts";
+import { cpuSeconds, isInstalled, median, type Peer, type PeerName, rssBytes, startPeer, timeQuery } from "./peers.ts";
 
 /** BenchRow is one line of the table. */
 export interface BenchRow {
@@ -158,7 +149,7 @@ async function benchOldHour(
     });
     for (const peer of peers) {
       await peer.stop();
-      disk[peer.name] = diskBytes(peer.folder) / (series * SAMPLES_PER_SERIES);
+      disk[peer.name] = folderBytes(peer.folder) / (series * SAMPLES_PER_SERIES);
     }
     rows.push({
       work: "bytes on disk per sample, one hour loaded at once",
@@ -192,8 +183,8 @@ async function benchScrape(names: readonly PeerName[], series: number, options: 
       options.progress(`scraping with ${name}`);
       const peer = await startPeer(name, { config });
       try {
-        // The first scrapes make the series; they are not what a running server does.
-        await sleep(5000);
+        // The first scrapes make the series, and a compiler at run time works hardest in the first half minute.
+        await sleep(options.quick ? 5000 : 30_000);
         const cpuBefore = cpuSeconds(peer.pid);
         const before = target.scrapes();
         await sleep(seconds * 1000);

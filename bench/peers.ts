@@ -1,7 +1,7 @@
 // Starts Belfry and the peers it is measured against, each on a free loopback port with a folder of its own,
 // and reads what they cost from /proc.
 import { spawn, type ChildProcess } from "node:child_process";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -123,20 +123,6 @@ export function cpuSeconds(pid: number): number {
 export function rssBytes(pid: number): number {
   const line = /VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, "utf8"));
   return Number(line?.[1] ?? 0) * 1024;
-}
-
-/** diskBytes is what the files below a folder take. */
-export function diskBytes(folder: string): number {
-  let bytes = 0;
-  for (const entry of readdirSync(folder, { withFileTypes: true })) {
-    const path = join(folder, entry.name);
-    try {
-      bytes += entry.isDirectory() ? diskBytes(path) : statSync(path).blocks * 512;
-    } catch {
-      // Merged away while we looked.
-    }
-  }
-  return bytes;
 }
 
 /** median of a list of figures. */

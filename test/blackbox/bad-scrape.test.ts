@@ -266,7 +266,7 @@ describe("a scrape is spoiled by", () => {
     const scrapes = targets.get("well")!.scrapes;
     expect(kept).toBeGreaterThanOrEqual(scrapes - 2);
     expect(await value('min(up{job!="crowd"})')).toBe("1");
-    expect(await ownMetric("belfry_target_scrape_loop_failures_total")).toBe(0);
+    expect(await ownMetric("belfry_target_scrape_unexpected_failures_total")).toBe(0);
   });
 });
 

@@ -16,6 +16,7 @@ import {
   type StatementEvent,
 } from "../database/index.ts";
 import type { Clock } from "../lib/clock.ts";
+import { diskSpace } from "../lib/disk.ts";
 import type { Logger } from "../lib/log.ts";
 import type { MetricsRegistry } from "../lib/metrics-registry.ts";
 import { type MetricStore, openMetricStore } from "../metrics/index.ts";
@@ -83,6 +84,13 @@ export async function openStorage(options: StorageOptions): Promise<Storage> {
   ) as Record<keyof typeof METRIC_ROWS, ClosableBatchWriter>;
   registerWriterMetrics(registry, writers);
   await setRetention(database, "metrics", options.retentionMs);
+  if (options.url === undefined) {
+    registry.gaugeFunc(
+      "belfry_disk_available_bytes",
+      "Room on the file system of the data directory.",
+      () => diskSpace(options.path).availableBytes,
+    );
+  }
   const usage = registry.gauge("belfry_database_bytes", "Bytes of all tables when last measured.");
   const dropped = registry.counter(
     "belfry_retention_dropped_bytes_total",
