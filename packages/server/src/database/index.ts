@@ -43,5 +43,4 @@ export {
   type DiskUsage,
   type RetainedTable,
 } from "./retention.ts";
-export { startRetentionLoop, type RetentionLoop, type RetentionLoopOptions } from "./retention-loop.ts";
 export { DAY_MS, DEFAULT_METRIC_RETENTION_MS } from "./metric-tables.ts";

@@ -44,7 +44,7 @@ const BY_DAY = {
 } as const;
 
 // The engine's clock is the system's, which may be wrong; what it ends cannot be brought back. So its limit is this
-// much later than the retention, which is enforced with more care (retention-loop.ts).
+// much later than the retention, which is enforced with more care (retention.ts).
 const TTL_GRACE_MS = 30 * DAY_MS;
 
 /** ttlExpression is the engine's own limit on the age of rows, for a retention counted from `column`. */

@@ -3,7 +3,6 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import type { Clock } from "../lib/clock.ts";
 import {
   DAY_MS,
   deleteSamples,
@@ -16,7 +15,7 @@ import {
   setRetention,
   type SqlDatabase,
 } from "./index.ts";
-import { startRetentionLoop, TrustedClock } from "./retention-loop.ts";
+import { TrustedClock } from "./trusted-clock.ts";
 
 const NOW = Date.now();
 const dayOf = (ago: number): string => new Date(NOW - ago * DAY_MS).toISOString().slice(0, 10);
@@ -134,126 +133,38 @@ test("deleted samples are gone when the deletion resolves", async () => {
   ]);
 });
 
-class ManualClock implements Clock {
-  wallMs = NOW;
-  elapsedMs = 0;
-  timers = 0;
-
-  now(): number {
-    return this.wallMs;
-  }
-
-  monotonicMs(): number {
-    return this.elapsedMs;
-  }
-
-  setTimeout(): { cancel: () => void } {
-    this.timers++;
-    return { cancel: () => void this.timers-- };
-  }
-
-  setInterval(): never {
-    throw new Error("not used");
-  }
-
-  advance(ms: number): void {
-    this.wallMs += ms;
-    this.elapsedMs += ms;
-  }
-}
-
 describe("the trusted clock", () => {
   const hour = 3_600_000;
 
   test("is the wall clock where that is plausible", () => {
-    const clock = new ManualClock();
-    const trusted = new TrustedClock(clock, NOW - hour);
-    expect(trusted.now()).toBe(NOW);
-    clock.advance(5 * hour);
-    expect(trusted.now()).toBe(NOW + 5 * hour);
-    clock.wallMs -= 100 * DAY_MS;
-    expect(trusted.now()).toBe(clock.wallMs);
-    expect(new TrustedClock(new ManualClock(), undefined).now()).toBe(NOW);
+    const clock = new TrustedClock(NOW - hour, 0);
+    expect(clock.now(NOW, 0)).toBe(NOW);
+    expect(clock.now(NOW + 5 * hour, 5 * hour)).toBe(NOW + 5 * hour);
+    expect(clock.now(NOW - 100 * DAY_MS, 5 * hour)).toBe(NOW - 100 * DAY_MS);
   });
 
   test("does not follow a jump ahead, unless it stays for a day", () => {
-    const clock = new ManualClock();
-    const trusted = new TrustedClock(clock, NOW);
-    clock.wallMs += 1000 * DAY_MS;
-    clock.elapsedMs += hour;
-    expect(trusted.now()).toBe(NOW + hour);
-    clock.wallMs = NOW + 2 * hour;
-    clock.elapsedMs += hour;
-    expect(trusted.now()).toBe(NOW + 2 * hour);
-    clock.wallMs += 1000 * DAY_MS;
-    expect(trusted.now()).toBe(NOW + 2 * hour);
-    clock.advance(23 * hour);
-    expect(trusted.now()).toBe(NOW + 25 * hour);
-    clock.advance(hour);
-    expect(trusted.now()).toBe(clock.wallMs);
+    const clock = new TrustedClock(NOW, 0);
+    expect(clock.now(NOW + 1000 * DAY_MS, hour)).toBe(NOW + hour);
+    expect(clock.now(NOW + 2 * hour, 2 * hour)).toBe(NOW + 2 * hour);
+    expect(clock.now(NOW + 1000 * DAY_MS, 2 * hour)).toBe(NOW + 2 * hour);
+    expect(clock.now(NOW + 1000 * DAY_MS + 23 * hour, 25 * hour)).toBe(NOW + 25 * hour);
+    expect(clock.now(NOW + 1001 * DAY_MS, 26 * hour)).toBe(NOW + 1001 * DAY_MS);
   });
 
   test("a start long after the last data waits a day", () => {
-    const clock = new ManualClock();
-    const trusted = new TrustedClock(clock, NOW - 60 * DAY_MS);
-    expect(trusted.now()).toBe(NOW - 60 * DAY_MS);
-    clock.advance(DAY_MS);
-    expect(trusted.now()).toBe(NOW + DAY_MS);
-  });
-});
-
-describe("the loop", () => {
-  test("enforces both limits, reports, and a clock that jumps drops nothing", async () => {
-    await fill([0, 1, 2, 3, 4, 20]);
-    const clock = new ManualClock();
-    const dropped: string[] = [];
-    const usages: number[] = [];
-    const failures: Error[] = [];
-    const loop = startRetentionLoop(database, {
-      retentionMs: { metrics: 10 * DAY_MS },
-      clock,
-      onDropped: (day, reason) => dropped.push(`${day.table} ${day.day} ${reason}`),
-      onUsage: (bytes) => usages.push(bytes),
-      onFailure: (error) => failures.push(error),
-    });
-    await loop.check();
-    expect(dropped).toEqual([`metric_samples ${dayOf(20)} age`, `metric_series ${dayOf(20)} age`]);
-    clock.wallMs += 5000 * DAY_MS;
-    await loop.check();
-    expect(await storedDays()).toEqual([4, 3, 2, 1, 0].map(dayOf));
-    clock.wallMs = NOW;
-    loop.change({ retentionMs: { metrics: 3 * DAY_MS }, diskBudgetBytes: 1 });
-    dropped.length = 0;
-    await loop.check();
-    expect(dropped.map((line) => line.split(" ").slice(1).join(" "))).toEqual([
-      `${dayOf(4)} age`,
-      `${dayOf(4)} size`,
-      `${dayOf(3)} size`,
-      `${dayOf(3)} size`,
-      `${dayOf(2)} size`,
-      `${dayOf(2)} size`,
-      `${dayOf(1)} size`,
-      `${dayOf(1)} size`,
-    ]);
-    expect(await storedDays()).toEqual([dayOf(0)]);
-    expect(usages.at(-1)).toBeGreaterThan(0);
-    expect(failures).toEqual([]);
-    await loop.close();
-    expect(clock.timers).toBe(0);
+    const clock = new TrustedClock(NOW - 60 * DAY_MS, 0);
+    expect(clock.now(NOW, 0)).toBe(NOW - 60 * DAY_MS);
+    expect(clock.now(NOW + DAY_MS, DAY_MS)).toBe(NOW + DAY_MS);
   });
 
-  test("a round that fails is reported, and the loop goes on", async () => {
-    const clock = new ManualClock();
-    const failures: string[] = [];
-    await database.close();
-    const loop = startRetentionLoop(database, {
-      retentionMs: { metrics: DAY_MS },
-      clock,
-      onFailure: (error) => failures.push((error as { code?: string }).code ?? error.message),
-    });
-    await expect(loop.check()).rejects.toMatchObject({ code: "DB_CLOSED" });
-    expect(failures).toEqual(["DB_CLOSED"]);
-    expect(clock.timers).toBe(1);
-    await loop.close();
+  test("so a clock that jumps drops nothing", async () => {
+    await fill([0, 1, 20]);
+    const retained = 10 * DAY_MS;
+    const future = NOW + 5000 * DAY_MS;
+    expect(await dropExpiredDays(database, "metrics", retained, future, 0)).toHaveLength(2);
+    expect(await storedDays()).toEqual([1, 0].map(dayOf));
+    expect(await dropExpiredDays(database, "metrics", retained, future, DAY_MS - 1)).toEqual([]);
+    expect(await dropExpiredDays(database, "metrics", retained, future, DAY_MS)).toHaveLength(4);
   });
 });

@@ -16,6 +16,7 @@ import {
 } from "./metric-tables.ts";
 import type { SqlDatabase } from "./sql-database.ts";
 import { quoteString } from "./statement.ts";
+import { TrustedClock } from "./trusted-clock.ts";
 
 /** RetainedTable is a table whose days end. */
 export interface RetainedTable {
@@ -58,26 +59,41 @@ export async function setRetention(
   return changed;
 }
 
-/** dropExpiredDays drops the days of a signal that ended more than `retentionMs` before `nowMs`, and returns them. */
+const clocks = new WeakMap<SqlDatabase, TrustedClock>();
+
+/**
+ * dropExpiredDays drops the days of a signal that ended more than `retentionMs` before `nowMs`, and returns them. A
+ * `nowMs` days ahead of the newest data is not believed for the first day (see TrustedClock); `monotonicMs` only ever
+ * grows.
+ */
 export async function dropExpiredDays(
   database: SqlDatabase,
   signal: RetainedTable["signal"],
   retentionMs: number,
   nowMs: number,
+  monotonicMs: number = performance.now(),
 ): Promise<DayUsage[]> {
-  const dropped: DayUsage[] = [];
+  const { days } = await diskUsage(database);
+  if (days.length === 0) return [];
+  let clock = clocks.get(database);
+  if (clock === undefined) {
+    clock = new TrustedClock(Math.max(...days.map((entry) => Date.parse(entry.day))) + DAY_MS, monotonicMs);
+    clocks.set(database, clock);
+  }
+  const trustedMs = clock.now(nowMs, monotonicMs);
   const columns = new Map(
     RETAINED_TABLES.filter((table) => table.signal === signal).map((table) => [
       storageTable(database.dialect, table.name),
       table.column,
     ]),
   );
-  for (const entry of (await diskUsage(database)).days) {
+  const dropped: DayUsage[] = [];
+  for (const entry of days) {
     const column = columns.get(entry.table);
     if (column === undefined) continue;
     const endMs = Date.parse(entry.day) + DAY_MS;
     // Series stay a day longer than their samples, as in their TTL.
-    if (endMs + retentionMs + (column === "day" ? DAY_MS : 0) > nowMs) continue;
+    if (endMs + retentionMs + (column === "day" ? DAY_MS : 0) > trustedMs) continue;
     await dropDay(database, entry.table, entry.day);
     dropped.push(entry);
   }
