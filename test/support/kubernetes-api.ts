@@ -1,6 +1,7 @@
 // A double of the Kubernetes API server: it holds objects by collection, answers lists page by page and watches from
 // a version on, and can misbehave: end watches, forget old versions, answer with errors.
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo } from "node:net";
 
 /** KubeJson is an object as the API sends it. */
@@ -31,7 +32,16 @@ export class KubernetesApiDouble {
   pageSize = 1000;
   /** failWith, when set, answers everything with this status. */
   failWith: number | undefined;
+  /** refused maps collections to the status that they are answered with, as when a right is missing. */
+  readonly refused = new Map<string, number>();
+  /** refusedNamespaces are answered with 403. */
+  readonly refusedNamespaces = new Set<string>();
+  /** expirePages answers so many requests for a further page with 410. */
+  expirePages = 0;
+  /** forgetful answers every watch with 410. */
+  forgetful = false;
   private readonly server: Server;
+  private readonly scheme: string;
   private readonly objects = new Map<string, Map<string, KubeJson>>();
   private changes = new Map<string, Change[]>();
   private watchers = new Set<Watcher>();
@@ -39,14 +49,17 @@ export class KubernetesApiDouble {
   /** oldest is the lowest version that can be watched from. */
   private oldest = 0;
 
-  constructor() {
-    this.server = createServer((request, response) => this.answer(request, response));
+  /** With a key and a certificate it speaks TLS. */
+  constructor(tls?: { key: string; cert: string }) {
+    const answer = (request: IncomingMessage, response: ServerResponse): void => this.answer(request, response);
+    this.server = tls === undefined ? createServer(answer) : createTlsServer(tls, answer);
+    this.scheme = tls === undefined ? "http" : "https";
   }
 
   listen(): Promise<string> {
     return new Promise((resolve) => {
       this.server.listen(0, "127.0.0.1", () => {
-        resolve(`http://127.0.0.1:${(this.server.address() as AddressInfo).port}`);
+        resolve(`${this.scheme}://127.0.0.1:${(this.server.address() as AddressInfo).port}`);
       });
     });
   }
@@ -88,6 +101,11 @@ export class KubernetesApiDouble {
   breakWatches(): void {
     for (const { response } of this.watchers) response.destroy();
     this.watchers.clear();
+  }
+
+  /** write sends a text to every watch as it is. */
+  write(text: string): void {
+    for (const { response } of this.watchers) response.write(text);
   }
 
   /** forget makes every version so far too old to watch from; watches that run are told so. */
@@ -148,6 +166,18 @@ export class KubernetesApiDouble {
     const collection = `${match[1]}/${match[3]}`;
     const namespace = decodeURIComponent(match[2] ?? "");
     const query = url.searchParams;
+    const refusal = this.refusedNamespaces.has(namespace) ? 403 : this.refused.get(collection);
+    if (refusal !== undefined) {
+      response.writeHead(refusal, { "content-type": "application/json" });
+      const reason = refusal === 403 ? "Forbidden" : "NotFound";
+      response.end(JSON.stringify({ kind: "Status", code: refusal, reason, message: `${match[3]}: ${reason}` }));
+      return;
+    }
+    if ((query.has("continue") && this.expirePages-- > 0) || (this.forgetful && query.has("watch"))) {
+      response.writeHead(410, { "content-type": "application/json" });
+      response.end(JSON.stringify(gone()));
+      return;
+    }
     if (query.get("watch") === "true")
       this.watch(collection, namespace, Number(query.get("resourceVersion")), response);
     else this.list(collection, namespace, query, response);

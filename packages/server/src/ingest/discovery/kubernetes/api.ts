@@ -1,18 +1,21 @@
 // The two questions that are asked of the Kubernetes API: list objects, and watch them from a version on.
 import { type HttpClient, type HttpResponse, readBody } from "../../../lib/http-client.ts";
+import { jsonLines } from "./json-lines.ts";
 
 // Objects per page of a list: the value that client libraries use.
 const PAGE_SIZE = 500;
 // The largest page that is read. An object is at most 1.5 MB; pages are far smaller in practice.
 const MAX_PAGE_BYTES = 256 * 1024 * 1024;
-// The longest event that is read.
+// How long a page may take.
+const PAGE_TIMEOUT_MS = 120_000;
+// The longest event that is read: an object with room for what the API server adds.
 const MAX_EVENT_BYTES = 16 * 1024 * 1024;
 // A watch ends by itself after this, so that a connection that died unnoticed does not stay for ever.
 const WATCH_SECONDS = 300;
 // How much longer than asked for a watch may last.
 const WATCH_GRACE_MS = 30_000;
 
-/** GoneError says that a version is too old to watch from: a new list is needed. */
+/** GoneError says that a version is too old to go on from: a new list is needed. */
 export class GoneError extends Error {
   constructor(message: string) {
     super(message);
@@ -28,6 +31,11 @@ export class KubernetesApiError extends Error {
     this.name = "KubernetesApiError";
     this.status = status;
   }
+
+  /** isRefusal says that asking again brings nothing until somebody changes the cluster: no right, no such kind. */
+  get isRefusal(): boolean {
+    return this.status === 401 || this.status === 403 || this.status === 404;
+  }
 }
 
 /** Resource is a kind of object, perhaps in one namespace and restricted by selectors. */
@@ -38,9 +46,9 @@ export interface Resource {
   fieldSelector: string;
 }
 
-/** ObjectList is a whole list and the version at which it was true. */
-export interface ObjectList {
-  items: unknown[];
+/** ObjectPage is a part of a list and the version at which the whole list was true. */
+export interface ObjectPage {
+  items: readonly unknown[];
   resourceVersion: string;
 }
 
@@ -50,6 +58,8 @@ export interface WatchEvent {
   object: unknown;
   resourceVersion: string;
 }
+
+const EVENT_TYPES: ReadonlySet<string> = new Set<WatchEvent["type"]>(["ADDED", "MODIFIED", "DELETED", "BOOKMARK"]);
 
 /** KubernetesApi talks to one API server. */
 export class KubernetesApi {
@@ -61,21 +71,20 @@ export class KubernetesApi {
     this.base = base.replace(/\/+$/, "");
   }
 
-  /** list reads all pages. Rejects with GoneError when the list changed too much between two pages. */
-  async list(resource: Resource, signal: AbortSignal): Promise<ObjectList> {
-    const items: unknown[] = [];
-    let next = "";
-    for (;;) {
+  /** list yields a list page by page. Throws GoneError when it changed too much between two pages. */
+  async *list(resource: Resource, signal: AbortSignal): AsyncGenerator<ObjectPage> {
+    for (let next = ""; ;) {
       const query: Record<string, string> = { limit: String(PAGE_SIZE) };
       if (next !== "") query["continue"] = next;
-      const response = await this.get(resource, query, signal);
+      const bounded = AbortSignal.any([signal, AbortSignal.timeout(PAGE_TIMEOUT_MS)]);
+      const response = await this.get(resource, query, bounded);
       const page = JSON.parse(Buffer.from(await readBody(response, MAX_PAGE_BYTES)).toString("utf8")) as {
         items?: unknown[] | null;
         metadata?: { continue?: string; resourceVersion?: string };
       };
-      for (const item of page.items ?? []) items.push(item);
+      yield { items: page.items ?? [], resourceVersion: page.metadata?.resourceVersion ?? "" };
       next = page.metadata?.continue ?? "";
-      if (next === "") return { items, resourceVersion: page.metadata?.resourceVersion ?? "" };
+      if (next === "") return;
     }
   }
 
@@ -89,11 +98,11 @@ export class KubernetesApi {
     };
     const deadline = AbortSignal.timeout(WATCH_SECONDS * 1000 + WATCH_GRACE_MS);
     const response = await this.get(resource, query, AbortSignal.any([signal, deadline]));
-    for await (const line of lines(response.body)) {
-      const event = JSON.parse(line) as { type: string; object: unknown };
-      if (event.type === "ERROR") throw statusError(event.object);
-      const type = event.type as WatchEvent["type"];
-      yield { type, object: event.object, resourceVersion: versionOf(event.object) };
+    for await (const event of jsonLines(response.body, MAX_EVENT_BYTES)) {
+      const { type, object } = event as { type: string; object: unknown };
+      if (type === "ERROR") throw statusError(object);
+      if (!EVENT_TYPES.has(type)) throw new Error(`unknown kind of watch event: ${JSON.stringify(type)}`);
+      yield { type: type as WatchEvent["type"], object, resourceVersion: versionOf(object) };
     }
   }
 
@@ -125,21 +134,4 @@ function statusError(value: unknown): Error {
 
 function versionOf(value: unknown): string {
   return (value as { metadata?: { resourceVersion?: string } } | null)?.metadata?.resourceVersion ?? "";
-}
-
-async function* lines(body: AsyncIterable<Uint8Array>): AsyncGenerator<string> {
-  const decoder = new TextDecoder();
-  let rest = "";
-  for await (const chunk of body) {
-    rest += decoder.decode(chunk, { stream: true });
-    let end: number;
-    while ((end = rest.indexOf("\n")) !== -1) {
-      const line = rest.slice(0, end);
-      rest = rest.slice(end + 1);
-      if (line.trim() !== "") yield line;
-    }
-    if (rest.length > MAX_EVENT_BYTES)
-      throw new Error(`an event of the API server is longer than ${MAX_EVENT_BYTES} bytes`);
-  }
-  if (rest.trim() !== "") yield rest;
 }

@@ -1,93 +1,43 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { systemClock } from "../../../lib/clock.ts";
-import { HttpClient } from "../../../lib/http-client.ts";
-import { silentLogger } from "../../../lib/log.ts";
-import { MetricsRegistry } from "../../../lib/metrics-registry.ts";
-import { type Struct, struct } from "../../../lib/yaml-codecs.ts";
-import { decodeYaml } from "../../../lib/yaml-decode.ts";
-import { parseYaml } from "../../../lib/yaml-node.ts";
+import { type Clock, systemClock } from "../../../lib/clock.ts";
 import { type KubeJson, KubernetesApiDouble } from "../../../../../../test/support/kubernetes-api.ts";
-import { collectDiscovery, discoveryFields } from "../codecs.ts";
-import type { DiscoveryConfig, KubernetesDiscoveryConfig } from "../config.ts";
-import type { DiscoveryEnvironment } from "../discoverer.ts";
-import type { TargetGroup } from "../target-group.ts";
+import type { KubernetesDiscoveryConfig } from "../config.ts";
+import {
+  newEnvironment,
+  plainGroups,
+  type Running,
+  section,
+  start,
+  type TestEnvironment,
+} from "../discovery-fixture.ts";
 import { openCluster } from "./cluster.ts";
 import { KubernetesDiscoverer } from "./kubernetes.ts";
 
-interface Sections {
-  discovery: readonly DiscoveryConfig[];
-}
+// Waits are real but five times as short.
+const HURRY = 5;
+const hurriedClock: Clock = {
+  now: () => systemClock.now() * HURRY,
+  monotonicMs: () => systemClock.monotonicMs() * HURRY,
+  setTimeout: (run, delayMs) => systemClock.setTimeout(run, delayMs / HURRY),
+  setInterval: (run, intervalMs) => systemClock.setInterval(run, intervalMs / HURRY),
+};
 
-const sections: Struct<Sections> = struct<Sections>({
-  goType: "sections",
-  zero: () => ({ discovery: [] }),
-  defaults: () => ({ discovery: [] }),
-  fields: discoveryFields<Sections>(),
-  check: collectDiscovery,
-});
-
-function configOf(yaml: string): KubernetesDiscoveryConfig {
-  const text = `kubernetes_sd_configs:\n- ${yaml.trim().replaceAll("\n", "\n  ")}\n`;
-  return decodeYaml(parseYaml(text), sections, sections.zero()).discovery[0] as KubernetesDiscoveryConfig;
-}
-
-// What is running and what it has found so far.
-class Running {
-  readonly groups = new Map<string, TargetGroup>();
-  emits = 0;
-  private readonly abort = new AbortController();
-  private readonly ended: Promise<void>;
-
-  constructor(discoverer: KubernetesDiscoverer) {
-    this.ended = discoverer.run((groups) => {
-      this.emits++;
-      for (const group of groups) {
-        if (group.targets.length > 0) this.groups.set(group.source, group);
-        else this.groups.delete(group.source);
-      }
-    }, this.abort.signal);
-  }
-
-  addresses(): string[] {
-    return [...this.groups.values()]
-      .flatMap((group) => group.targets.map((target) => target.get("__address__") ?? ""))
-      .toSorted();
-  }
-
-  async stop(): Promise<void> {
-    this.abort.abort();
-    await this.ended;
-  }
-}
+const configOf = (yaml: string): KubernetesDiscoveryConfig =>
+  section<"kubernetes">(`kubernetes_sd_configs:\n- ${yaml.trim().replaceAll("\n", "\n  ")}\n`);
 
 let api: KubernetesApiDouble;
 let server: string;
-let env: DiscoveryEnvironment;
-let errors: string[];
+let env: TestEnvironment;
 let running: Running | undefined;
-
-function metric(sample: string): number | undefined {
-  const lines = Buffer.from(env.registry.render()).toString("utf8").split("\n");
-  const line = lines.find((candidate) => candidate.startsWith(`${sample} `));
-  return line === undefined ? undefined : Number(line.slice(sample.length + 1));
-}
 
 beforeEach(async () => {
   api = new KubernetesApiDouble();
   server = await api.listen();
-  errors = [];
-  env = {
-    clock: systemClock,
-    registry: new MetricsRegistry(),
-    httpClient: (config) => new HttpClient(config),
-    log: {
-      ...silentLogger,
-      error: (message, fields) => void errors.push(`${message}: ${(fields!["err"] as Error).message}`),
-    },
-  };
+  env = newEnvironment(hurriedClock);
 });
 afterEach(async () => {
   await running?.stop();
@@ -96,33 +46,22 @@ afterEach(async () => {
 });
 
 function run(yaml: string): Running {
-  running = new Running(new KubernetesDiscoverer(configOf(`api_server: ${server}\n${yaml}`), env));
+  running = start(new KubernetesDiscoverer(configOf(`api_server: ${server}\n${yaml}`), env));
   return running;
 }
 
 async function until(condition: () => boolean): Promise<void> {
   const deadline = Date.now() + 15_000;
   while (!condition()) {
-    if (Date.now() > deadline) throw new Error(`not in time; groups: ${JSON.stringify(groups())}`);
+    if (Date.now() > deadline) {
+      throw new Error(`not in time; groups: ${JSON.stringify(groups())}, errors: ${env.errors.join("; ")}`);
+    }
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
 }
 
-interface PlainGroup {
-  source: string;
-  labels: Record<string, string>;
-  targets: Record<string, string>[];
-}
-
-const groups = (): PlainGroup[] =>
-  [...running!.groups.values()]
-    .map(({ source, labels, targets }) => ({
-      source,
-      labels: Object.fromEntries(labels),
-      targets: targets.map((target) => Object.fromEntries(target)),
-    }))
-    .toSorted((a, b) => (a.source < b.source ? -1 : 1));
-/** labelsOf shortens meta labels, so that the tests can be read. */
+const groups = () => plainGroups(running!.groups.values());
+/** short shortens meta labels, so that the tests can be read. */
 const short = (labels: Record<string, string>): Record<string, string> =>
   Object.fromEntries(
     Object.entries(labels)
@@ -366,7 +305,7 @@ describe("roles", () => {
     ]);
   });
 
-  test("endpointslice: conditions, zones, and no port twice in both families", async () => {
+  test("endpointslice: conditions, zones, and the first family of a service in both", async () => {
     api.put(PODS, pod("web-1-a"));
     const targetRef = { kind: "Pod", namespace: "default", name: "web-1-a" };
     const slice = (name: string, addressType: string, address: string): KubeJson => ({
@@ -387,10 +326,13 @@ describe("roles", () => {
     });
     api.put(SLICES, slice("web-4", "IPv4", "10.1.0.1"));
     api.put(SLICES, slice("web-6", "IPv6", "fd00::1"));
-    api.put(SERVICES, { metadata: { name: "web", namespace: "default" }, spec: {} });
+    api.put(SERVICES, {
+      metadata: { name: "web", namespace: "default" },
+      spec: { ipFamilyPolicy: "RequireDualStack", ipFamilies: ["IPv4", "IPv6"] },
+    });
     run("role: endpointslice");
-    await until(() => running!.groups.size === 2);
-    const [four, six] = groups();
+    await until(() => running!.groups.size === 1);
+    const [four] = groups();
     expect(short(four!.labels)).toEqual({
       "~endpointslice_address_type": "IPv4",
       "~endpointslice_label_kubernetes_io_service_name": "web",
@@ -423,10 +365,10 @@ describe("roles", () => {
       "~pod_container_port_number": "8080",
       "~pod_container_port_protocol": "TCP",
     });
-    expect([four, six].map((group) => group!.targets.map((target) => target["__address__"]))).toEqual([
-      ["10.1.0.1:8080", "10.1.0.1:1"],
-      ["[fd00::1]:8080"],
-    ]);
+    expect(running!.addresses()).toEqual(["10.1.0.1:1", "10.1.0.1:8080"]);
+    // The service goes over to one family: the other slice is as good as this one.
+    api.put(SERVICES, { metadata: { name: "web", namespace: "default" }, spec: { ipFamilyPolicy: "SingleStack" } });
+    await until(() => running!.addresses().includes("[fd00::1]:8080"));
   });
 
   test("ingress: each path, https where a TLS host fits", async () => {
@@ -477,9 +419,9 @@ describe("changes", () => {
     await until(() => running!.addresses().join() === "10.1.0.2:80,10.1.0.3:80");
     api.remove(PODS, "b", "default");
     await until(() => running!.addresses().join() === "10.1.0.3:80");
-    expect(metric('belfry_sd_kubernetes_events_total{role="pod",event="add"}')).toBe(2);
-    expect(metric('belfry_sd_kubernetes_events_total{role="pod",event="update"}')).toBe(1);
-    expect(metric('belfry_sd_kubernetes_events_total{role="pod",event="delete"}')).toBe(1);
+    expect(env.metric('belfry_sd_kubernetes_events_total{role="pod",event="add"}')).toBe(2);
+    expect(env.metric('belfry_sd_kubernetes_events_total{role="pod",event="update"}')).toBe(1);
+    expect(env.metric('belfry_sd_kubernetes_events_total{role="pod",event="delete"}')).toBe(1);
   });
 
   test("of services, pods, nodes and namespaces reach the endpoints that refer to them", async () => {
@@ -544,7 +486,7 @@ describe("when the API server misbehaves, nothing is lost", () => {
     api.put(PODS, podAt("b", "10.1.0.2"));
     await until(() => address("10.1.0.2:80"));
     expect(api.requests.filter((request) => !request.includes("watch=true"))).toHaveLength(1);
-    expect(errors).toEqual([]);
+    expect(env.errors).toEqual([]);
   });
 
   test("a version too old makes a new list: what went meanwhile goes, what stayed is not touched", async () => {
@@ -557,7 +499,7 @@ describe("when the API server misbehaves, nothing is lost", () => {
     api.put(PODS, podAt("c", "10.1.0.3"));
     api.forget();
     await until(() => running!.addresses().join() === "10.1.0.2:80,10.1.0.3:80");
-    expect(metric("belfry_sd_kubernetes_failures_total")).toBe(0);
+    expect(env.metric("belfry_sd_kubernetes_failures_total")).toBe(0);
   });
 
   test("the same when a running watch is told so", async () => {
@@ -576,10 +518,10 @@ describe("when the API server misbehaves, nothing is lost", () => {
     await until(() => api.watchCount === 1);
     api.failWith = 503;
     api.breakWatches();
-    await until(() => errors.length >= 2);
-    expect(errors.at(-1)).toBe("Failed to watch Kubernetes objects: the server is not well");
+    await until(() => env.errors.length >= 2);
+    expect(env.errors.at(-1)).toBe("Failed to watch Kubernetes objects: the server is not well");
     expect(running!.addresses()).toEqual(["10.1.0.1:80"]);
-    expect(metric("belfry_sd_kubernetes_failures_total")).toBeGreaterThanOrEqual(2);
+    expect(env.metric("belfry_sd_kubernetes_failures_total")).toBeGreaterThanOrEqual(2);
     api.failWith = undefined;
     api.put(PODS, podAt("b", "10.1.0.2"));
     await until(() => address("10.1.0.2:80"));
@@ -589,17 +531,200 @@ describe("when the API server misbehaves, nothing is lost", () => {
     api.put(PODS, podAt("a", "10.1.0.1"));
     api.failWith = 500;
     run("role: pod");
-    await until(() => errors.length > 0);
-    expect(running!.emits).toBe(0);
+    await until(() => env.errors.length > 0);
+    expect(running!.updates).toBe(0);
     api.failWith = undefined;
-    await until(() => running!.emits > 0);
+    await until(() => running!.updates > 0);
     expect(running!.addresses()).toEqual(["10.1.0.1:80"]);
   });
 });
 
+describe("what is refused", () => {
+  const endpoints: KubeJson = {
+    metadata: { name: "web", namespace: "default" },
+    subsets: [
+      {
+        ports: [{ name: "m", port: 80, protocol: "TCP" }],
+        addresses: [{ ip: "10.1.0.1", targetRef: { kind: "Pod", namespace: "default", name: "a" } }],
+      },
+    ],
+  };
+
+  test("of related objects is told and counted, and done without until it is given", async () => {
+    api.put(ENDPOINTS, endpoints);
+    api.put(PODS, podAt("a", "10.1.0.1"));
+    api.put(SERVICES, { metadata: { name: "web", namespace: "default" }, spec: {} });
+    api.refused.set(PODS, 403);
+    run("role: endpoints");
+    await until(() => running!.groups.size === 1);
+    expect(groups()[0]!.labels["__meta_kubernetes_service_name"]).toBe("web");
+    expect(groups()[0]!.targets[0]).not.toHaveProperty("__meta_kubernetes_pod_name");
+    expect(env.errors).toContain("Failed to watch Kubernetes objects: pods: Forbidden");
+    expect(env.metric("belfry_sd_kubernetes_failures_total")).toBeGreaterThan(0);
+    api.refused.clear();
+    await until(() => groups()[0]!.targets[0]!["__meta_kubernetes_pod_name"] === "a");
+  });
+
+  test("of nodes does not hide the pods on them", async () => {
+    api.put(PODS, podAt("a", "10.1.0.1"));
+    api.put(PODS, { ...podAt("b", "10.1.0.2"), spec: { nodeName: "n2", containers: [{ name: "c" }] } });
+    api.put(NODES, { metadata: { name: "n1", labels: { zone: "z" } } });
+    api.refused.set(NODES, 403);
+    run("role: pod\nattach_metadata: {node: true}");
+    await until(() => running!.groups.size === 2);
+    api.refused.clear();
+    // Now they are known, and n2 is none of them.
+    await until(() => running!.groups.size === 1);
+    expect(groups()[0]!.labels["__meta_kubernetes_node_label_zone"]).toBe("z");
+    api.put(NODES, { metadata: { name: "n2" } });
+    await until(() => running!.groups.size === 2);
+  });
+
+  test("of a kind that the cluster does not have is told by name", async () => {
+    api.refused.set(SLICES, 404);
+    run("role: endpointslice");
+    await until(() => env.errors.length > 0);
+    expect(env.errors[0]).toBe("Failed to watch Kubernetes objects: endpointslices: NotFound");
+    expect(running!.updates).toBe(0);
+  });
+
+  test("in a running watch keeps what is known", async () => {
+    api.put(PODS, podAt("a", "10.1.0.1"));
+    run("role: pod");
+    await until(() => api.watchCount === 1);
+    api.refused.set(PODS, 403);
+    api.endWatches();
+    await until(() => env.errors.length > 0);
+    expect(running!.addresses()).toEqual(["10.1.0.1:80"]);
+  });
+});
+
+describe("a watch that sends", () => {
+  test.each<[string, string, RegExp]>([
+    ["no JSON", "<html>\n", /is not valid JSON/],
+    ["an unknown kind of event", '{"type":"RENAMED","object":{}}\n', /unknown kind of watch event: "RENAMED"/],
+    ["an error", '{"type":"ERROR","object":{"code":500,"message":"etcd is away"}}\n', /etcd is away/],
+  ])("%s is begun anew and loses nothing", async (_, text, message) => {
+    api.put(PODS, podAt("a", "10.1.0.1"));
+    run("role: pod");
+    await until(() => api.watchCount === 1);
+    api.write(text);
+    await until(() => env.errors.length === 1);
+    expect(env.errors[0]).toMatch(message);
+    api.put(PODS, podAt("b", "10.1.0.2"));
+    await until(() => address("10.1.0.2:80"));
+    expect(address("10.1.0.1:80")).toBe(true);
+  });
+
+  test("half an event before it breaks is begun anew from the last whole one", async () => {
+    api.put(PODS, podAt("a", "10.1.0.1"));
+    run("role: pod");
+    await until(() => api.watchCount === 1);
+    api.put(PODS, podAt("b", "10.1.0.2"));
+    api.write('{"type":"DELETED","object":{"metadata":{"name":"a","namesp');
+    await until(() => address("10.1.0.2:80"));
+    api.breakWatches();
+    api.put(PODS, podAt("c", "10.1.0.3"));
+    await until(() => address("10.1.0.3:80"));
+    expect(running!.groups.size).toBe(3);
+    expect(api.requests.filter((request) => !request.includes("watch=true"))).toHaveLength(1);
+  });
+
+  test("a bookmark goes on from there", async () => {
+    run("role: pod");
+    await until(() => api.watchCount === 1);
+    // Changes of other kinds move the version on.
+    for (let i = 0; i < 5; i++) api.put(NODES, { metadata: { name: `n${i}` } });
+    api.bookmark();
+    api.put(PODS, podAt("a", "10.1.0.1"));
+    await until(() => address("10.1.0.1:80"));
+    api.bookmark();
+    api.endWatches();
+    await until(() => api.watchCount === 1);
+    expect(api.requests.at(-1)).toMatch(/watch=true&allowWatchBookmarks=true&resourceVersion=106&timeoutSeconds=300/);
+  });
+});
+
+test("a list that expires between two pages is begun anew", async () => {
+  api.pageSize = 2;
+  api.expirePages = 1;
+  for (let i = 0; i < 5; i++) api.put(PODS, podAt(`p${i}`, `10.1.0.${i}`));
+  run("role: pod");
+  await until(() => running!.groups.size === 5);
+  expect(env.errors).toEqual([]);
+});
+
+test("a server that forgets every version at once is not asked in a loop", async () => {
+  api.put(PODS, podAt("a", "10.1.0.1"));
+  api.forgetful = true;
+  run("role: pod");
+  await until(() => running!.groups.size === 1);
+  await new Promise((resolve) => setTimeout(resolve, 1000));
+  expect(api.requests.length).toBeLessThan(12);
+});
+
+test("a server that ends every watch at once is not asked in a loop", async () => {
+  run("role: pod");
+  const started = Date.now();
+  while (Date.now() - started < 1000) {
+    api.endWatches();
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+  expect(api.requests.length).toBeLessThan(8);
+  api.put(PODS, podAt("a", "10.1.0.1"));
+  await until(() => address("10.1.0.1:80"));
+});
+
+test("many objects come as one whole", async () => {
+  for (let i = 0; i < 1500; i++) api.put(PODS, podAt(`p${i}`, `10.${i >> 8}.${i & 255}.1`));
+  run("role: pod");
+  await until(() => running!.updates > 0);
+  expect(running!.groups.size).toBe(1500);
+  expect(running!.updates).toBe(1);
+});
+
+test("namespaces wait for each other in the beginning, but not for ever", async () => {
+  for (const [name, namespace] of [
+    ["a", "one"],
+    ["b", "two"],
+  ] as const) {
+    api.put(PODS, { ...podAt(name, "10.1.0.1"), metadata: { name, namespace } });
+  }
+  run("role: pod\nnamespaces: {names: [one, two]}");
+  await until(() => running!.updates > 0);
+  expect(running!.updates).toBe(1);
+  expect(running!.groups.size).toBe(2);
+  await running!.stop();
+
+  // One of them is forbidden.
+  const stubborn = new KubernetesApiDouble();
+  stubborn.put(PODS, { ...podAt("a", "10.1.0.1"), metadata: { name: "a", namespace: "one" } });
+  stubborn.refusedNamespaces.add("two");
+  server = await stubborn.listen();
+  const began = hurriedClock.monotonicMs();
+  run("role: pod\nnamespaces: {names: [one, two]}");
+  await until(() => running!.updates > 0);
+  expect(hurriedClock.monotonicMs() - began).toBeGreaterThan(2000);
+  expect(running!.groups.size).toBe(1);
+  await running!.stop();
+  await stubborn.close();
+});
+
+test("an end closes all watches at once and is no failure", async () => {
+  api.put(PODS, podAt("a", "10.1.0.1"));
+  run("role: endpoints\nattach_metadata: {node: true, namespace: true}");
+  await until(() => api.watchCount === 5);
+  const began = Date.now();
+  await running!.stop();
+  expect(Date.now() - began).toBeLessThan(1000);
+  await until(() => api.watchCount === 0);
+  expect(env.errors).toEqual([]);
+  expect(env.metric("belfry_sd_kubernetes_failures_total")).toBe(0);
+});
+
 test("a cluster without objects is said to be empty", async () => {
   run("role: pod");
-  await until(() => running!.emits === 1);
+  await until(() => running!.updates === 1);
   expect(running!.groups.size).toBe(0);
 });
 
@@ -630,6 +755,50 @@ test("namespaces and selectors restrict what is asked for", async () => {
     "/api/v1/namespaces/two/pods?limit=500&labelSelector=app=x&fieldSelector=status.phase=Running",
   ]);
   expect(new Set(api.authorizations)).toEqual(new Set(["Bearer tok"]));
+});
+
+function hasOpenssl(): boolean {
+  try {
+    execFileSync("openssl", ["version"], { stdio: "ignore" });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+test.skipIf(!hasOpenssl())("in the cluster: over TLS, with the token that is valid at the time", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "belfry-pod-"));
+  const [key, cert] = [join(folder, "key.pem"), join(folder, "ca.crt")];
+  execFileSync(
+    "openssl",
+    // oxfmt-ignore
+    ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", cert, "-days", "2", "-subj", "/CN=kube",
+      "-addext", "subjectAltName=IP:127.0.0.1"],
+    { stdio: "ignore" },
+  );
+  const cluster = new KubernetesApiDouble({ key: readFileSync(key, "utf8"), cert: readFileSync(cert, "utf8") });
+  cluster.put(PODS, podAt("a", "10.1.0.1"));
+  cluster.put(PODS, { ...podAt("b", "10.1.0.2"), metadata: { name: "b", namespace: "other" } });
+  const url = new URL(await cluster.listen());
+  writeFileSync(join(folder, "token"), "first");
+  writeFileSync(join(folder, "namespace"), "default");
+  const pod = {
+    variables: { KUBERNETES_SERVICE_HOST: url.hostname, KUBERNETES_SERVICE_PORT: url.port },
+    serviceAccountFolder: folder,
+  };
+  const config = configOf("role: pod\nnamespaces: {own_namespace: true}");
+  running = start(new KubernetesDiscoverer(config, env, pod));
+  await until(() => cluster.watchCount === 1);
+  expect(running.addresses()).toEqual(["10.1.0.1:80"]);
+  expect(new Set(cluster.authorizations)).toEqual(new Set(["Bearer first"]));
+  writeFileSync(join(folder, "token"), "second token");
+  // A file is read at most once a second.
+  await new Promise((resolve) => setTimeout(resolve, 1100));
+  cluster.endWatches();
+  await until(() => cluster.authorizations.at(-1) === "Bearer second token");
+  await running.stop();
+  await cluster.close();
+  rmSync(folder, { recursive: true });
 });
 
 describe("where the API server is", () => {

@@ -7,7 +7,7 @@ import type { Discoverer, DiscoveryEnvironment, Emit } from "../discoverer.ts";
 import type { TargetGroup } from "../target-group.ts";
 import { KubernetesApi } from "./api.ts";
 import { type Cluster, openCluster, POD_ENVIRONMENT } from "./cluster.ts";
-import { Informer, objectKey } from "./informer.ts";
+import { Informer } from "./informer.ts";
 import {
   decodeEndpoints,
   decodeEndpointSlice,
@@ -20,6 +20,7 @@ import {
   type KubeEndpointSlice,
   type KubeObject,
   type KubePod,
+  type KubeService,
   type ObjectReference,
 } from "./objects.ts";
 import {
@@ -47,6 +48,12 @@ const COLLECTIONS = {
 
 type Kind = keyof typeof COLLECTIONS;
 
+// How long the namespaces wait for each other in the beginning, so that a job is not handed on with some of them
+// only. It is less than what a job waits for its discoverers.
+const FIRST_WAIT_MS = 3_000;
+// Groups that are made before others get their turn.
+const GROUPS_PER_TURN = 200;
+
 /** KubernetesDiscoverer watches one role in some namespaces. */
 export class KubernetesDiscoverer implements Discoverer {
   private readonly config: KubernetesDiscoveryConfig;
@@ -68,14 +75,50 @@ export class KubernetesDiscoverer implements Discoverer {
       { connectionsPerHost: 8 * namespaces.length + 4, idleBodyMs: 0 },
     );
     const api = new KubernetesApi(client, server);
+    const gathered = this.gatherFirst(emit, namespaces.length);
     try {
       await Promise.all(
-        namespaces.map((namespace) => new NamespaceWatch(this.config, this.env, api, namespace, emit).run(signal)),
+        namespaces.map((namespace) =>
+          new NamespaceWatch(this.config, this.env, api, namespace, gathered, signal).run(),
+        ),
       );
     } finally {
+      gathered.cancel();
       await client.close();
     }
   }
+
+  // gatherFirst holds back what the namespaces find until each has spoken, for a short while at most.
+  private gatherFirst(emit: Emit, count: number): GatheringEmit {
+    let held: TargetGroup[] | undefined = [];
+    let silent = count;
+    const release = (): void => {
+      timer.cancel();
+      const groups = held;
+      held = undefined;
+      if (groups !== undefined && silent < count) emit(groups);
+    };
+    const timer = this.env.clock.setTimeout(release, FIRST_WAIT_MS);
+    return {
+      first(groups) {
+        silent--;
+        this.emit(groups);
+        if (silent === 0) release();
+      },
+      emit(groups) {
+        if (held === undefined) emit(groups);
+        else held.push(...groups);
+      },
+      cancel: () => timer.cancel(),
+    };
+  }
+}
+
+interface GatheringEmit {
+  /** first hands on what a namespace has at first; called once for each. */
+  first(groups: readonly TargetGroup[]): void;
+  emit(groups: readonly TargetGroup[]): void;
+  cancel(): void;
 }
 
 // One namespace, or all of them under the empty name.
@@ -84,70 +127,77 @@ class NamespaceWatch {
   private readonly env: DiscoveryEnvironment;
   private readonly api: KubernetesApi;
   private readonly namespace: string;
-  private readonly emit: Emit;
-  private readonly informers: Informer<KubeObject>[] = [];
-  private readonly known: Known;
+  private readonly out: GatheringEmit;
+  private readonly signal: AbortSignal;
+  private readonly own: Informer<KubeObject>;
+  private readonly others: Informer<KubeObject>[] = [];
+  private readonly nodes: Informer<KubeObject> | undefined;
+  private readonly namespaces: Informer<KubeObject> | undefined;
+  private readonly pods: Informer<KubePod> | undefined;
+  private readonly services: Informer<KubeService> | undefined;
+  private readonly replicaSets: Informer<KubeObject> | undefined;
+  private readonly jobs: Informer<KubeObject> | undefined;
   private readonly dirty = new Set<string>();
-  private scheduled = false;
-  private ready = false;
-  private readonly own: ReadonlyMap<string, KubeObject>;
+  private isWorking = false;
+  private isReady = false;
+  private hasSpoken = false;
   /** dependents maps what an object of the role refers to (`pod:ns/x`, `node:y`) to the keys of such objects. */
   private readonly dependents = new Map<string, Set<string>>();
-  private readonly dependencies = new Map<string, string[]>();
+  private readonly dependencies = new Map<string, readonly string[]>();
 
   constructor(
     config: KubernetesDiscoveryConfig,
     env: DiscoveryEnvironment,
     api: KubernetesApi,
     namespace: string,
-    emit: Emit,
+    out: GatheringEmit,
+    signal: AbortSignal,
   ) {
+    this.signal = signal;
     this.config = config;
     this.env = env;
     this.api = api;
     this.namespace = namespace;
-    this.emit = emit;
+    this.out = out;
     const { role, attach } = config;
     const backed = role === "endpoints" || role === "endpointslice";
     const pods = backed || role === "pod";
     this.own = this.inform(role, DECODERS[role], (key, object, gone) => this.ownChanged(key, object, gone));
-    this.known = {
-      nodes: pods && attach.node ? this.inform("node", decodeObject, this.related("node")) : undefined,
-      namespaces:
-        role !== "node" && attach.namespace
-          ? this.inform("namespace", decodeObject, this.related("namespace"))
-          : undefined,
-      pods: backed
-        ? this.inform("pod", decodePod, this.related("pod"))
-        : role === "pod"
-          ? (this.own as ReadonlyMap<string, KubePod>)
-          : undefined,
-      services: backed ? this.inform("service", decodeService, this.related("service")) : undefined,
-      owners: {
-        replicaSets:
-          pods && attach.deployment ? this.inform("replicaset", decodeObject, this.related("replicaset")) : undefined,
-        jobs: pods && attach.cronjob ? this.inform("job", decodeObject, this.related("job")) : undefined,
-        job: attach.job,
-      },
+    const related = <T extends KubeObject>(
+      wanted: boolean,
+      kind: Kind,
+      decode: (value: unknown) => T,
+    ): Informer<T> | undefined => {
+      if (!wanted) return undefined;
+      const informer = this.inform(kind, decode, (key, object) => this.relatedChanged(kind, key, object));
+      this.others.push(informer as unknown as Informer<KubeObject>);
+      return informer;
     };
+    this.nodes = related(pods && attach.node, "node", decodeObject);
+    this.namespaces = related(role !== "node" && attach.namespace, "namespace", decodeObject);
+    this.services = related(backed, "service", decodeService);
+    this.pods = role === "pod" ? (this.own as unknown as Informer<KubePod>) : related(backed, "pod", decodePod);
+    this.replicaSets = related(pods && attach.deployment, "replicaset", decodeObject);
+    this.jobs = related(pods && attach.cronjob, "job", decodeObject);
   }
 
-  async run(signal: AbortSignal): Promise<void> {
-    const running = this.informers.map((informer) => informer.run(signal));
-    void Promise.all(this.informers.map((informer) => informer.synced)).then(() => {
-      this.ready = true;
-      // A role without any object has spoken too.
-      if (this.dirty.size === 0 && !signal.aborted) this.emit([]);
-      this.schedule();
+  async run(): Promise<void> {
+    const running = [this.own, ...this.others].map((informer) => informer.run(this.signal));
+    // What is refused is done without; the refusal has been told. Should it be given later, all groups are made anew.
+    void Promise.all([this.own.synced, ...this.others.map((informer) => informer.answered)]).then(() => {
+      this.isReady = true;
+      for (const informer of this.others) {
+        if (!informer.isSynced) void informer.synced.then(() => this.markAll());
+      }
+      this.work();
     });
     await Promise.all(running);
   }
-
   private inform<T extends KubeObject>(
     kind: Kind,
     decode: (value: unknown) => T,
     changed: (key: string, object: T, gone: boolean) => void,
-  ): ReadonlyMap<string, T> {
+  ): Informer<T> {
     const { prefix, name, namespaced } = COLLECTIONS[kind];
     const selector = this.config.selectors.find((candidate) => candidate.role === kind);
     const path =
@@ -156,16 +206,8 @@ class NamespaceWatch {
         : `${prefix}/${name}`;
     // A single namespace is not listed with all the others.
     const only = kind === "namespace" && this.namespace !== "" ? `metadata.name=${this.namespace}` : "";
-    const informer = new Informer<T>(
-      kind,
-      this.api,
-      { path, labelSelector: selector?.label ?? "", fieldSelector: selector?.field ?? only },
-      decode,
-      (key, event, object) => changed(key, object, event === "delete"),
-      this.env,
-    );
-    this.informers.push(informer as unknown as Informer<KubeObject>);
-    return informer.objects;
+    const resource = { path, labelSelector: selector?.label ?? "", fieldSelector: selector?.field ?? only };
+    return new Informer<T>(kind, this.api, resource, decode, changed, this.env);
   }
 
   private ownChanged(key: string, object: KubeObject, gone: boolean): void {
@@ -186,43 +228,78 @@ class NamespaceWatch {
   }
 
   // A related object that changes makes those groups anew that refer to it.
-  private related(kind: Kind): (key: string, object: KubeObject) => void {
-    return (key, object) => {
-      for (const own of this.dependents.get(`${kind}:${key}`) ?? []) this.mark(own);
-      const throughPods = kind === "replicaset" || kind === "job";
-      if (!throughPods || this.known.pods === undefined) return;
-      for (const pod of this.known.pods.values()) {
-        const { namespace, controller } = pod.meta;
-        if (namespace !== object.meta.namespace || controller?.name !== object.meta.name) continue;
-        if (this.config.role === "pod") this.mark(objectKey(pod));
-        else for (const own of this.dependents.get(`pod:${objectKey(pod)}`) ?? []) this.mark(own);
-      }
-    };
+  private relatedChanged(kind: Kind, key: string, object: KubeObject): void {
+    // In the beginning all groups are made anyway.
+    if (!this.isReady) return;
+    for (const own of this.dependents.get(`${kind}:${key}`) ?? []) this.mark(own);
+    if ((kind !== "replicaset" && kind !== "job") || this.pods === undefined) return;
+    for (const [podKey, { meta }] of this.pods.objects) {
+      if (meta.namespace !== object.meta.namespace || meta.controller?.name !== object.meta.name) continue;
+      if (this.config.role === "pod") this.mark(podKey);
+      else for (const own of this.dependents.get(`pod:${podKey}`) ?? []) this.mark(own);
+    }
+  }
+
+  private markAll(): void {
+    for (const key of this.own.objects.keys()) this.mark(key);
   }
 
   private mark(key: string): void {
     this.dirty.add(key);
-    this.schedule();
+    this.work();
   }
 
   // Changes come in bursts; a burst makes each group once.
-  private schedule(): void {
-    if (!this.ready || this.scheduled || this.dirty.size === 0) return;
-    this.scheduled = true;
-    setImmediate(() => {
-      this.scheduled = false;
-      const groups = [...this.dirty].map((key) => this.group(key));
-      this.dirty.clear();
-      this.emit(groups);
-    });
+  private work(): void {
+    if (!this.isReady || this.isWorking) return;
+    this.isWorking = true;
+    setImmediate(() => this.makeGroups([]));
   }
 
-  private group(key: string): TargetGroup {
-    const { role } = this.config;
-    const object = this.own.get(key);
-    if (object === undefined) return { source: `${SOURCES[role]}/${key}`, targets: [], labels: new Map() };
-    return GROUPS[role](object, this.known);
+  private makeGroups(made: TargetGroup[]): void {
+    if (this.signal.aborted) return;
+    const known = this.known();
+    let count = 0;
+    for (const key of this.dirty) {
+      this.dirty.delete(key);
+      made.push(this.group(key, known));
+      if (++count >= GROUPS_PER_TURN) break;
+    }
+    if (this.dirty.size > 0) {
+      setImmediate(() => this.makeGroups(made));
+      return;
+    }
+    this.isWorking = false;
+    // A role without any object has spoken too.
+    if (this.hasSpoken) this.out.emit(made);
+    else this.out.first(made);
+    this.hasSpoken = true;
   }
+
+  private known(): Known {
+    return {
+      nodes: objectsOf(this.nodes),
+      namespaces: objectsOf(this.namespaces),
+      pods: objectsOf(this.pods),
+      services: objectsOf(this.services),
+      owners: {
+        replicaSets: objectsOf(this.replicaSets),
+        jobs: objectsOf(this.jobs),
+        job: this.config.attach.job,
+      },
+    };
+  }
+
+  private group(key: string, known: Known): TargetGroup {
+    const { role } = this.config;
+    const object = this.own.objects.get(key);
+    if (object === undefined) return { source: `${SOURCES[role]}/${key}`, targets: [], labels: new Map() };
+    return GROUPS[role](object, known);
+  }
+}
+
+function objectsOf<T extends KubeObject>(informer: Informer<T> | undefined): ReadonlyMap<string, T> | undefined {
+  return informer?.isSynced ? informer.objects : undefined;
 }
 
 const DECODERS: Readonly<Record<KubernetesRole, (value: unknown) => KubeObject>> = {

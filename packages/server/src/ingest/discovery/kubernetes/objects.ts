@@ -20,6 +20,7 @@ export interface KubeObject {
 export interface KubeNode extends KubeObject {
   providerId: string;
   addresses: readonly { type: string; address: string }[];
+  conditions: readonly { type: string; status: string }[];
   kubeletPort: number;
 }
 
@@ -51,6 +52,10 @@ export interface KubeService extends KubeObject {
   clusterIp: string;
   externalName: string;
   loadBalancerIp: string;
+  /** ipFamilyPolicy is "" for services of old API servers. */
+  ipFamilyPolicy: string;
+  /** ipFamily is the first of the service's families: IPv4, IPv6 or "". */
+  ipFamily: string;
   ports: readonly ContainerPort[];
 }
 
@@ -164,6 +169,7 @@ export function decodeNode(value: unknown): KubeNode {
     meta: decodeMeta(value),
     providerId: text(object(spec)["providerID"]),
     addresses: list(object(status)["addresses"]).map((a) => ({ type: text(a["type"]), address: text(a["address"]) })),
+    conditions: list(object(status)["conditions"]).map((c) => ({ type: text(c["type"]), status: text(c["status"]) })),
     kubeletPort: number(endpoint["Port"]),
   };
 }
@@ -209,6 +215,8 @@ export function decodeService(value: unknown): KubeService {
     clusterIp: text(spec["clusterIP"]),
     externalName: text(spec["externalName"]),
     loadBalancerIp: text(spec["loadBalancerIP"]),
+    ipFamilyPolicy: text(spec["ipFamilyPolicy"]),
+    ipFamily: Array.isArray(spec["ipFamilies"]) ? text((spec["ipFamilies"] as unknown[])[0]) : "",
     ports: list(spec["ports"]).map(namedPort),
   };
 }

@@ -25,7 +25,7 @@ import type {
   SlicePort,
 } from "./objects.ts";
 
-/** Known are the objects that may be looked up for further labels; undefined where they are not fetched. */
+/** Known are the objects that may be looked up for further labels; undefined where they are not asked for or refused. */
 export interface Known {
   nodes: ReadonlyMap<string, KubeObject> | undefined;
   namespaces: ReadonlyMap<string, KubeObject> | undefined;
@@ -41,6 +41,9 @@ export function nodeGroup(node: KubeNode): TargetGroup {
     [`${PREFIX}node_name`, name],
     [`${PREFIX}node_provider_id`, node.providerId],
   ]);
+  for (const { type, status } of node.conditions) {
+    labels.set(`${PREFIX}node_condition_${sanitizeLabelName(type.toLowerCase())}`, status.toLowerCase());
+  }
   addMeta(labels, node, "node");
   const address = nodeAddress(node);
   const source = `node/${name}`;
@@ -83,6 +86,8 @@ export function podGroup(pod: KubePod, known: Known): TargetGroup {
   const source = `pod/${namespace}/${name}`;
   // A pod that is being scheduled has no address yet.
   if (pod.ip === "") return { source, targets: [], labels: new Map() };
+  // Nodes may be selected; pods on others are none of ours.
+  if (known.nodes?.has(pod.nodeName) === false) return { source, targets: [], labels: new Map() };
   const labels = podLabels(pod, known.owners).set(`${PREFIX}namespace`, namespace);
   addNode(labels, known.nodes, pod.nodeName);
   addNamespace(labels, known.namespaces, namespace);
@@ -125,11 +130,11 @@ class SeenPods {
     }
   }
 
-  /** others are targets for the ports of those of these pods that `wanted` takes, where they are no endpoints. */
-  others(wanted: (pod: KubePod) => boolean = () => true): LabelSet[] {
+  /** others are targets for the ports of these pods that are no endpoints. */
+  others(): LabelSet[] {
     const out: LabelSet[] = [];
     for (const [pod, seen] of this.ports) {
-      if (pod.ip === "" || !wanted(pod)) continue;
+      if (pod.ip === "") continue;
       for (const container of pod.containers) {
         for (const port of container.ports) {
           if (seen.has(port.port)) continue;
@@ -151,8 +156,7 @@ function podOf(known: Known, reference: ObjectReference | undefined): KubePod | 
   return known.pods?.get(`${reference.namespace}/${reference.name}`);
 }
 
-function addService(labels: Map<string, string>, known: Known, key: string): void {
-  const service = known.services?.get(key);
+function addService(labels: Map<string, string>, service: KubeService | undefined): void {
   if (service !== undefined) for (const [name, value] of serviceLabels(service)) labels.set(name, value);
 }
 
@@ -163,7 +167,7 @@ export function endpointsGroup(endpoints: KubeEndpoints, known: Known): TargetGr
     [`${PREFIX}namespace`, namespace],
     [`${PREFIX}endpoints_name`, name],
   ]);
-  addService(labels, known, `${namespace}/${name}`);
+  addService(labels, known.services?.get(`${namespace}/${name}`));
   addMeta(labels, endpoints, "endpoints");
   addNamespace(labels, known.namespaces, namespace);
   const pods = new SeenPods(known);
@@ -187,7 +191,7 @@ export function endpointsGroup(endpoints: KubeEndpoints, known: Known): TargetGr
           }
           if (address.nodeName !== undefined) target.set(`${PREFIX}endpoint_node_name`, address.nodeName);
           if (address.hostname !== "") target.set(`${PREFIX}endpoint_hostname`, address.hostname);
-          addNode(target, known.nodes, nodeNameOf(address.nodeName, address.target));
+          addNode(target, known.nodes, address.nodeName ?? nodeTarget(address.target) ?? "");
           const pod = podOf(known, address.target);
           if (pod !== undefined) pods.add(target, pod, port.port, port.protocol);
           targets.push(target);
@@ -199,8 +203,8 @@ export function endpointsGroup(endpoints: KubeEndpoints, known: Known): TargetGr
   return { source: `endpoints/${namespace}/${name}`, targets, labels };
 }
 
-function nodeNameOf(name: string | undefined, target: ObjectReference | undefined): string {
-  return name ?? (target?.kind === "Node" ? target.name : "");
+function nodeTarget(target: ObjectReference | undefined): string | undefined {
+  return target?.kind === "Node" ? target.name : undefined;
 }
 
 /** SERVICE_NAME_LABEL is where an endpoint slice names its service. */
@@ -209,13 +213,16 @@ export const SERVICE_NAME_LABEL = "kubernetes.io/service-name";
 /** endpointSliceGroup is endpointsGroup for endpoint slices. */
 export function endpointSliceGroup(slice: KubeEndpointSlice, known: Known): TargetGroup {
   const { name, namespace } = slice.meta;
+  const source = `endpointslice/${namespace}/${name}`;
+  const service = known.services?.get(`${namespace}/${slice.meta.labels[SERVICE_NAME_LABEL] ?? ""}`);
+  if (service !== undefined && isOfSecondFamily(slice, service)) return { source, targets: [], labels: new Map() };
   const labels = new Map([
     [`${PREFIX}namespace`, namespace],
     [`${PREFIX}endpointslice_name`, name],
     [`${PREFIX}endpointslice_address_type`, slice.addressType],
   ]);
   addMeta(labels, slice, "endpointslice");
-  addService(labels, known, `${namespace}/${slice.meta.labels[SERVICE_NAME_LABEL] ?? ""}`);
+  addService(labels, service);
   addNamespace(labels, known.namespaces, namespace);
   const pods = new SeenPods(known);
   const targets: LabelSet[] = [];
@@ -223,17 +230,22 @@ export function endpointSliceGroup(slice: KubeEndpointSlice, known: Known): Targ
     for (const port of slice.ports) {
       for (const address of endpoint.addresses) {
         const target = sliceTarget(endpoint, port, address);
-        addNode(target, known.nodes, nodeNameOf(endpoint.nodeName, endpoint.target));
+        addNode(target, known.nodes, nodeTarget(endpoint.target) ?? endpoint.nodeName ?? "");
         const pod = podOf(known, endpoint.target);
         if (pod !== undefined) pods.add(target, pod, port.port, undefined);
         targets.push(target);
       }
     }
   }
-  // A service in both families has a slice for each; the other ports of its pods belong to one of them only.
-  const family = slice.addressType;
-  targets.push(...pods.others((pod) => family === "FQDN" || (family === "IPv6") === pod.ip.includes(":")));
-  return { source: `endpointslice/${namespace}/${name}`, targets, labels };
+  targets.push(...pods.others());
+  return { source, targets, labels };
+}
+
+// A service of two address families has slices for each, with the same endpoints behind them: those of its first
+// family stand for both.
+function isOfSecondFamily(slice: KubeEndpointSlice, { ipFamilyPolicy, ipFamily }: KubeService): boolean {
+  if (!ipFamilyPolicy.endsWith("DualStack") || ipFamily === "") return false;
+  return slice.addressType !== ipFamily && slice.addressType !== "FQDN";
 }
 
 function sliceTarget(endpoint: SliceEndpoint, port: SlicePort, address: string): Map<string, string> {
