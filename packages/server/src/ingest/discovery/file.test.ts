@@ -50,6 +50,7 @@ test("labels the groups of every file with its path and names them by it", async
   write("two.yml", "- targets: ['d:1']\n  labels: {foo: baz}\n");
   run(["one.json", "two.yml", "missing.yaml"]);
   await expectAddresses("a:1", "b:1", "c:1", "d:1");
+  expect(sd.updates).toBe(1);
   expect(plainGroups(sd.groups.values())).toEqual([
     {
       source: `${path("one.json")}:0`,
@@ -77,6 +78,12 @@ test("finds files by pattern, also those that come later", async () => {
   await expectAddresses("a:1");
   write("c.json", list("c:1"));
   await expectAddresses("a:1", "c:1");
+});
+
+test("without any file it says so", async () => {
+  run(["missing.json", "*.yml"]);
+  await vi.waitFor(() => expect(sd.updates).toBe(1));
+  expect(sd.addresses()).toEqual([]);
 });
 
 test("a file that two patterns match counts once", async () => {

@@ -60,6 +60,8 @@ export class FileDiscoverer implements Discoverer {
     const { clock, log } = this.env;
     const started = clock.monotonicMs();
     const now = new Map<string, KnownFile>();
+    // All files are handed on together, so that a start does not show the targets of some of them only.
+    const changed: TargetGroup[] = [];
     for (const path of this.paths()) {
       const before = this.known.get(path) ?? { groups: 0, state: "" };
       try {
@@ -76,7 +78,7 @@ export class FileDiscoverer implements Discoverer {
         if (signal.aborted) return;
         this.metrics.fileTimes.set(path, Number(mtimeNs / 1_000_000_000n));
         now.set(path, { groups: groups.length, state });
-        emit(groups);
+        for (const group of groups) changed.push(group);
       } catch (error) {
         if (signal.aborted) return;
         this.metrics.fileReadErrors.inc();
@@ -87,9 +89,11 @@ export class FileDiscoverer implements Discoverer {
     for (const [path, before] of this.known) {
       const groups = now.get(path)?.groups ?? 0;
       if (!now.has(path)) this.metrics.fileTimes.delete(path);
-      for (let i = groups; i < before.groups; i++) emit([{ source: `${path}:${i}`, targets: [], labels: new Map() }]);
+      for (let i = groups; i < before.groups; i++)
+        changed.push({ source: `${path}:${i}`, targets: [], labels: new Map() });
     }
     this.known = now;
+    if (everything || changed.length > 0) emit(changed);
     this.metrics.refreshDuration.with("file").observe((clock.monotonicMs() - started) / 1000);
   }
 
