@@ -82,6 +82,23 @@ export function acquireLock(path: string, what: string): Lock {
   };
 }
 
+/** lockHolder says who holds the lock file at `path` now, or undefined when nobody does. */
+export function lockHolder(path: string): LockHolder | undefined {
+  if (!existsSync(path)) return undefined;
+  const file = new DatabaseSync(path);
+  try {
+    file.exec("PRAGMA busy_timeout = 0; BEGIN IMMEDIATE; ROLLBACK");
+    return undefined;
+  } catch (error) {
+    if (isBusy(error)) return readHolder(file);
+    throw new AppError("LOCK_FAILED", `cannot read the lock file ${path}: ${(error as Error).message}`, {
+      cause: error,
+    });
+  } finally {
+    file.close();
+  }
+}
+
 function isBusy(error: unknown): boolean {
   return fileErrorCode(error) === "ERR_SQLITE_ERROR" && (error as { errcode?: number }).errcode === 5;
 }
