@@ -44,3 +44,4 @@ export {
   type RetainedTable,
 } from "./retention.ts";
 export { DAY_MS, DEFAULT_METRIC_RETENTION_MS } from "./metric-tables.ts";
+export { openStateDatabase, STATE_DATABASE_FILE, type StateDatabase } from "./state-database.ts";
