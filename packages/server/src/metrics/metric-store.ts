@@ -7,6 +7,7 @@ import type { Appendable } from "./appender.ts";
 import type { HeadStats } from "./head/head-stats.ts";
 import type { LabelCount } from "./head/label-index.ts";
 import type { ExemplarQueryable, MetadataQueryable, MetadataSource, Queryable, QueryContext } from "./queryable.ts";
+import type { SampleCacheStats } from "./store/sample-cache.ts";
 
 /** MetricWriters are the batch writers of the metric tables. */
 export interface MetricWriters {
@@ -74,6 +75,8 @@ export interface MetricStoreStats {
   databaseReads: number;
   databaseSamplesRead: number;
   databaseReadFailures: number;
+  /** sampleCache counts look-ups of one series and half hour below the floor. */
+  sampleCache: SampleCacheStats;
   commitFailures: number;
   rebuild: RebuildStatus;
 }

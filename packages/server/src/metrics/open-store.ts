@@ -40,14 +40,20 @@ import type { QueryContext, SelectedSeries, SelectHints, SeriesSet } from "./que
 import { DAY_MS } from "./rows.ts";
 import { CommitQueue } from "./store/commit-queue.ts";
 import { deleteStored, dropDeleted } from "./store/deletion.ts";
-import { MetricReader } from "./store/metric-reader.ts";
+import { MetricReader, type StoredSeries } from "./store/metric-reader.ts";
 import { Rebuild } from "./store/rebuild.ts";
 import { takeSnapshot } from "./store/snapshot.ts";
-import { AboveBorder, StitchedSeries, StoredSamples } from "./store/stored-samples.ts";
+import { AboveBorder, StitchedSeries, type StoredSamples } from "./store/stored-samples.ts";
+import { type StoredRange, StoredReader } from "./store/stored-reader.ts";
 
 const MAINTENANCE_MS = 15_000;
 const DEFAULT_BUDGET_BYTES = 512 * 1024 * 1024;
 const DEFAULT_RETENTION_MS = 15 * DAY_MS;
+// What was read below the floor may take this share of the head's budget, up to a bound, besides it.
+const CACHE_SHARE = 0.1;
+const MAX_CACHE_BYTES = 64 * 1024 * 1024;
+// On a server others may write too; what they write late is seen after this at the latest.
+const OTHERS_WRITE_MS = 10_000;
 
 /** openMetricStore opens the store. With a database it answers at once and rebuilds the head in the background. */
 export function openMetricStore(options: MetricStoreOptions): Promise<MetricStore> {
@@ -60,6 +66,7 @@ type MatcherSets = readonly (readonly Matcher[])[];
 interface Backing {
   database: Database;
   reader: MetricReader;
+  stored: StoredReader;
   queue: CommitQueue;
   rebuild: Rebuild;
   ownWriters: ClosableBatchWriter[];
@@ -83,7 +90,6 @@ class Store implements MetricStore {
   private deletions: Promise<void> = Promise.resolve();
   private deleting = 0;
   private databaseReads = 0;
-  private databaseSamplesRead = 0;
   private databaseReadFailures = 0;
   private oldestStoredMs = Infinity;
 
@@ -125,7 +131,14 @@ class Store implements MetricStore {
       metadata: writer(MetadataRows),
     };
     const reader = new MetricReader(database);
-    const queue = new CommitQueue(writers, clock, (metric) => reader.cache.forget(metric));
+    const cacheBytes = Math.min(MAX_CACHE_BYTES, budgetBytes * CACHE_SHARE);
+    const stored = new StoredReader(reader, cacheBytes, database.kind === "embedded" ? Infinity : OTHERS_WRITE_MS);
+    const queue = new CommitQueue(
+      writers,
+      clock,
+      (metric) => reader.cache.forget(metric),
+      (minTimeMs) => stored.cache.forgetFrom(minTimeMs),
+    );
     const rebuild = new Rebuild({
       head: this.head,
       reader,
@@ -136,7 +149,7 @@ class Store implements MetricStore {
       budgetBytes,
       signal: this.closing.signal,
     });
-    return { database, reader, queue, rebuild, ownWriters };
+    return { database, reader, stored, queue, rebuild, ownWriters };
   }
 
   private async runRebuild(rebuild: Rebuild, onReady: () => void): Promise<void> {
@@ -185,12 +198,13 @@ class Store implements MetricStore {
     const selected: SelectedSeries[] = [];
     const taken = new Set<number>();
     if (startMs <= endMs) {
-      const stored = await this.readStored(backing, matchers, startMs, endMs, { signal, budget });
-      for (const one of stored.seriesWithSamples()) {
-        const slot = head.series.findId(one.idHigh, one.idLow);
-        const inHead = slot >= 0 && head.series.labels(slot).equals(one.labels);
+      const range = { startMs, endMs, borderMs };
+      for (const stored of await this.readStored(backing, matchers, range, { signal, budget })) {
+        const { idHigh, idLow, labels } = stored.series;
+        const slot = head.series.findId(idHigh, idLow);
+        const inHead = slot >= 0 && head.series.labels(slot).equals(labels);
         if (inHead) taken.add(slot);
-        selected.push(new StitchedSeries(stored, one, inHead ? new HeadSeries(head, slot) : undefined, borderMs));
+        selected.push(new StitchedSeries(stored, inHead ? new HeadSeries(head, slot) : undefined, borderMs));
       }
     }
     for (const slot of head.select(matchers)) {
@@ -202,34 +216,16 @@ class Store implements MetricStore {
   private async readStored(
     backing: Backing,
     matchers: readonly Matcher[],
-    startMs: number,
-    endMs: number,
-    { signal, budget }: QueryContext,
-  ): Promise<StoredSamples> {
-    const { reader } = backing;
+    range: StoredRange,
+    context: QueryContext,
+  ): Promise<StoredSamples[]> {
     this.databaseReads++;
-    let held = 0;
     try {
-      const series = await reader.series(matchers, startMs, endMs, signal);
-      const stored = new StoredSamples(series);
-      if (series.length === 0) return stored;
-      const charge = (samples: number): void => {
-        budget.charge(samples);
-        held += samples;
-      };
-      for await (const piece of reader.samples(series, startMs, endMs, signal)) {
-        charge(stored.add(piece));
-        signal.throwIfAborted();
-      }
-      if (this.mayHaveHistograms(backing)) {
-        for await (const row of reader.histograms(series, startMs, endMs, signal)) {
-          if (stored.addHistogram(row)) charge(1);
-        }
-      }
-      this.databaseSamplesRead += stored.size;
-      return stored;
+      const series = await backing.reader.series(matchers, range.startMs, range.endMs, context.signal);
+      context.signal.throwIfAborted();
+      if (series.length === 0) return [];
+      return await backing.stored.read(series, range, this.mayHaveHistograms(backing), context);
     } catch (cause) {
-      budget.release(held);
       this.databaseReadFailures++;
       throw cause;
     }
@@ -357,8 +353,9 @@ class Store implements MetricStore {
       exemplarCapacity: this.exemplarStore.capacity,
       metadataFamilies: this.metadataStore.size,
       databaseReads: this.databaseReads,
-      databaseSamplesRead: this.databaseSamplesRead,
+      databaseSamplesRead: this.backing?.stored.samplesRead ?? 0,
       databaseReadFailures: this.databaseReadFailures,
+      sampleCache: { ...(this.backing?.stored.cache.stats ?? { hits: 0, misses: 0, bytes: 0 }) },
       commitFailures: this.backing?.queue.failures ?? 0,
       rebuild: this.rebuildStatus(),
     };
@@ -418,9 +415,15 @@ class Store implements MetricStore {
       this.deleteInHead(matcherSets, startMs, endMs);
     }
     await backing.queue.settleBefore(endMs);
-    const { database, reader } = backing;
-    const concerned = await deleteStored(database, reader, matcherSets, startMs, endMs);
-    reader.cache.clear();
+    const { database, reader, stored } = backing;
+    let concerned: StoredSeries[];
+    try {
+      concerned = await deleteStored(database, reader, matcherSets, startMs, endMs);
+    } finally {
+      // One that fails may have deleted some.
+      reader.cache.clear();
+      stored.cache.clear();
+    }
     for (const { idHigh, idLow } of concerned) {
       // Its row may be gone with the samples; the next sample writes it again.
       const slot = this.head.series.findId(idHigh, idLow);
@@ -450,7 +453,10 @@ class Store implements MetricStore {
   configure(options: { outOfOrderWindowMs?: number; maxExemplars?: number; retentionMs?: number }): void {
     if (options.outOfOrderWindowMs !== undefined) this.head.outOfOrderWindowMs = options.outOfOrderWindowMs;
     if (options.maxExemplars !== undefined) this.exemplarStore.resize(options.maxExemplars);
-    if (options.retentionMs !== undefined) this.retentionMs = options.retentionMs;
+    if (options.retentionMs === undefined) return;
+    this.retentionMs = options.retentionMs;
+    // What a shorter one had dropped must not come back with a longer one.
+    this.backing?.stored.cache.clear();
   }
 
   maintain(): void {

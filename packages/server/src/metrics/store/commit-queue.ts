@@ -40,6 +40,7 @@ export class CommitQueue implements RowSink {
   private readonly writers: MetricWriters;
   private readonly clock: Clock;
   private readonly onSeries: (metric: string) => void;
+  private readonly onSamples: (minTimeMs: number) => void;
   private readonly rows = {
     series: new SeriesRows(),
     samples: new SampleRows(64 * 1024),
@@ -55,11 +56,20 @@ export class CommitQueue implements RowSink {
   failures = 0;
   lastFailure: unknown;
 
-  /** `onSeries` hears the metric of every series row, when it is handed over and again when it is durable or failed. */
-  constructor(writers: MetricWriters, clock: Clock, onSeries: (metric: string) => void) {
+  /**
+   * `onSeries` hears the metric of every series row, when it is handed over and again when it is durable or failed;
+   * `onSamples` likewise the time of the oldest sample of what goes out together.
+   */
+  constructor(
+    writers: MetricWriters,
+    clock: Clock,
+    onSeries: (metric: string) => void,
+    onSamples: (minTimeMs: number) => void,
+  ) {
     this.writers = writers;
     this.clock = clock;
     this.onSeries = onSeries;
+    this.onSamples = onSamples;
     const { rows } = this;
     this.batch = {
       series: (idHigh: number, idLow: number, labels: Labels, day: number) => {
@@ -113,6 +123,7 @@ export class CommitQueue implements RowSink {
     if (group === undefined) return;
     this.open = undefined;
     this.inFlight.add(group);
+    this.onSamples(group.minTimeMs);
     const writes: Promise<void>[] = [];
     for (const table of TABLES) {
       const rows = this.rows[table];
@@ -137,6 +148,7 @@ export class CommitQueue implements RowSink {
   private end(group: Group): void {
     this.inFlight.delete(group);
     for (const metric of group.metrics) this.onSeries(metric);
+    this.onSamples(group.minTimeMs);
   }
 
   /** settleBefore resolves when nothing at or before `timeMs` waits to become durable any more. It does not tell whether it did. */
