@@ -70,6 +70,21 @@ export function registerStoreMetrics(registry: MetricsRegistry, store: MetricSto
     () => store.stats().databaseReadFailures,
   );
   counter(
+    "belfry_store_sample_cache_hits_total",
+    "Half hours of a series that a read below the head found in the cache.",
+    () => store.stats().sampleCache.hits,
+  );
+  counter(
+    "belfry_store_sample_cache_misses_total",
+    "Half hours of a series that had to be read from the database.",
+    () => store.stats().sampleCache.misses,
+  );
+  gauge(
+    "belfry_store_sample_cache_bytes",
+    "Bytes of samples kept from the database.",
+    () => store.stats().sampleCache.bytes,
+  );
+  counter(
     "belfry_store_commit_failures_total",
     "Batches that could not be made durable.",
     () => store.stats().commitFailures,
