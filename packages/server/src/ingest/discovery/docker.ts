@@ -1,7 +1,7 @@
 // Docker discovery: a target for each TCP port of each container and network, or one with the configured port where
 // a container exposes none.
 import { HttpClient } from "../../lib/http-client.ts";
-import { quoteText } from "../../lib/yaml-decode.ts";
+import { ConfigError, quoteText } from "../../lib/yaml-decode.ts";
 import type { DockerDiscoveryConfig } from "./config.ts";
 import { type Discoverer, type DiscoveryEnvironment, joinHostPort, sanitizeLabelName } from "./discoverer.ts";
 import { askForText } from "./http-answer.ts";
@@ -78,7 +78,7 @@ class DockerDaemon {
       this.client = env.httpClient(config.http);
       this.base = host.replace(/^tcp:/, "http:").replace(/\/+$/, "");
     } else {
-      throw new Error(`expected host to start with unix://, tcp://, http:// or https://, got ${quoteText(host)}`);
+      throw new ConfigError(`expected host to start with unix://, tcp://, http:// or https://, got ${quoteText(host)}`);
     }
     const filters: Record<string, Record<string, boolean>> = {};
     for (const { name, values } of config.filters) {

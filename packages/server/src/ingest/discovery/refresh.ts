@@ -1,4 +1,5 @@
 import { sleep } from "../../lib/clock.ts";
+import { ConfigError } from "../../lib/yaml-decode.ts";
 import type { Discoverer, DiscoveryEnvironment, Emit } from "./discoverer.ts";
 import { discoveryMetrics } from "./metrics.ts";
 import type { TargetGroup } from "./target-group.ts";
@@ -16,7 +17,7 @@ export interface RefreshOptions {
 
 /** checkInterval throws for a refresh interval that would ask without a pause. */
 export function checkInterval(intervalMs: number): void {
-  if (!(intervalMs > 0)) throw new Error("expected refresh_interval to be positive, got 0s");
+  if (!(intervalMs > 0)) throw new ConfigError("expected refresh_interval to be positive, got 0s");
 }
 
 /** RefreshDiscoverer asks at once and then at every interval. A failed refresh changes nothing. */

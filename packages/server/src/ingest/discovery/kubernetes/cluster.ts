@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { joinPath } from "../../../lib/http-config-codec.ts";
 import { defaultHttpClientConfig, type HttpClientConfig } from "../../../lib/http-config.ts";
-import { type Codec, FAILED, YamlDecoder } from "../../../lib/yaml-decode.ts";
+import { type Codec, ConfigError, FAILED, YamlDecoder } from "../../../lib/yaml-decode.ts";
 import { parseYaml, type YamlNode } from "../../../lib/yaml-node.ts";
 import type { KubernetesDiscoveryConfig } from "../config.ts";
 
@@ -43,9 +43,11 @@ function ownNamespace(environment: ClusterEnvironment): string {
   try {
     name = readFileSync(`${environment.serviceAccountFolder}/namespace`, "utf8");
   } catch (error) {
-    throw new Error(`could not determine the pod's namespace: ${(error as Error).message}`, { cause: error });
+    throw new ConfigError(`could not determine the pod's namespace: ${(error as Error).message}`, undefined, {
+      cause: error,
+    });
   }
-  if (name === "") throw new Error("could not read own namespace name (empty file)");
+  if (name === "") throw new ConfigError("could not read own namespace name (empty file)");
   return name;
 }
 
@@ -53,7 +55,7 @@ function inCluster({ variables, serviceAccountFolder }: ClusterEnvironment): Omi
   const host = variables["KUBERNETES_SERVICE_HOST"] ?? "";
   const port = variables["KUBERNETES_SERVICE_PORT"] ?? "";
   if (host === "" || port === "") {
-    throw new Error(
+    throw new ConfigError(
       "unable to load in-cluster configuration, KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT must be defined",
     );
   }
@@ -71,7 +73,14 @@ function bearer(keys: { credentials?: string; credentialsFile?: string }): HttpC
 type Fields = Readonly<Record<string, unknown>>;
 
 function readKubeconfig(path: string): Omit<Cluster, "namespaces"> {
-  const root = plain(readFileSync(path, "utf8"));
+  let root: Fields;
+  try {
+    root = plain(readFileSync(path, "utf8"));
+  } catch (error) {
+    throw new ConfigError(`could not read kubeconfig_file ${path}: ${(error as Error).message}`, undefined, {
+      cause: error,
+    });
+  }
   const context = named(root["contexts"], String(root["current-context"] ?? ""), "context", "context", path);
   const cluster = named(root["clusters"], String(context["cluster"] ?? ""), "cluster", "cluster", path);
   const user = context["user"] === undefined ? {} : named(root["users"], String(context["user"]), "user", "user", path);
@@ -90,7 +99,7 @@ function readKubeconfig(path: string): Omit<Cluster, "namespaces"> {
   if (tls.key === "") tls.keyFile = file(user["client-key"]);
   for (const key of ["exec", "auth-provider"]) {
     if (user[key] !== undefined)
-      throw new Error(`${path}: users[].user.${key} is not supported: give a token or a certificate`);
+      throw new ConfigError(`${path}: users[].user.${key} is not supported: give a token or a certificate`);
   }
   if (text(user["tokenFile"]) !== "") http.authorization = bearer({ credentialsFile: file(user["tokenFile"]) });
   else if (text(user["token"]) !== "") http.authorization = bearer({ credentials: text(user["token"]) });
@@ -105,7 +114,7 @@ function readKubeconfig(path: string): Omit<Cluster, "namespaces"> {
     };
   }
   const server = text(cluster["server"]);
-  if (server === "") throw new Error(`${path}: the cluster of the current context has no server`);
+  if (server === "") throw new ConfigError(`${path}: the cluster of the current context has no server`);
   return { server, http };
 }
 
@@ -119,7 +128,7 @@ function decoded(value: unknown): string {
 
 function named(entries: unknown, name: string, part: string, what: string, path: string): Fields {
   const entry = (Array.isArray(entries) ? (entries as Fields[]) : []).find((candidate) => candidate["name"] === name);
-  if (entry === undefined) throw new Error(`${path}: there is no ${what} named ${JSON.stringify(name)}`);
+  if (entry === undefined) throw new ConfigError(`${path}: there is no ${what} named ${JSON.stringify(name)}`);
   return (entry[part] ?? {}) as Fields;
 }
 

@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -14,7 +14,6 @@ import {
   start,
   type TestEnvironment,
 } from "../discovery-fixture.ts";
-import { openCluster } from "./cluster.ts";
 import { KubernetesDiscoverer } from "./kubernetes.ts";
 
 // Waits are real but five times as short.
@@ -799,88 +798,4 @@ test.skipIf(!hasOpenssl())("in the cluster: over TLS, with the token that is val
   await running.stop();
   await cluster.close();
   rmSync(folder, { recursive: true });
-});
-
-describe("where the API server is", () => {
-  let folder: string;
-  beforeEach(() => {
-    folder = mkdtempSync(join(tmpdir(), "belfry-kube-"));
-  });
-  afterEach(() => rmSync(folder, { recursive: true }));
-
-  test("in the cluster: address, token and certificate of the pod's service account", () => {
-    writeFileSync(join(folder, "namespace"), "mine");
-    const pod = {
-      variables: { KUBERNETES_SERVICE_HOST: "fd00::1", KUBERNETES_SERVICE_PORT: "443" },
-      serviceAccountFolder: folder,
-    };
-    const cluster = openCluster(configOf("role: pod\nnamespaces: {own_namespace: true, names: [other]}"), pod);
-    expect(cluster).toMatchObject({
-      server: "https://[fd00::1]:443",
-      namespaces: ["other", "mine"],
-      http: {
-        tls: { caFile: join(folder, "ca.crt") },
-        authorization: { type: "Bearer", credentialsFile: join(folder, "token") },
-      },
-    });
-    expect(openCluster(configOf("role: pod"), pod).namespaces).toEqual([""]);
-    expect(() => openCluster(configOf("role: pod"), { ...pod, variables: {} })).toThrow(
-      "unable to load in-cluster configuration, KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT must be defined",
-    );
-    rmSync(join(folder, "namespace"));
-    expect(() => openCluster(configOf("role: pod\nnamespaces: {own_namespace: true}"), pod)).toThrow(
-      "could not determine the pod's namespace",
-    );
-  });
-
-  test("a kubeconfig file, paths relative to it", () => {
-    mkdirSync(join(folder, "k"));
-    const path = join(folder, "k/config");
-    writeFileSync(
-      path,
-      `apiVersion: v1
-kind: Config
-current-context: two
-contexts:
-- {name: one, context: {cluster: a, user: u}}
-- {name: two, context: {cluster: b, user: v, namespace: x}}
-clusters:
-- {name: a, cluster: {server: "https://a"}}
-- name: b
-  cluster: {server: "https://b:6443", certificate-authority: ca.crt, tls-server-name: kube}
-users:
-- {name: u, user: {exec: {command: aws}}}
-- name: v
-  user: {client-certificate-data: ${Buffer.from("CERT").toString("base64")}, client-key: k.pem, token: 12345}
-`,
-    );
-    const config = configOf(`role: pod\nkubeconfig_file: ${path}`);
-    expect(openCluster(config)).toMatchObject({
-      server: "https://b:6443",
-      namespaces: [""],
-      http: {
-        tls: {
-          caFile: join(folder, "k/ca.crt"),
-          serverName: "kube",
-          cert: "CERT",
-          certFile: "",
-          keyFile: join(folder, "k/k.pem"),
-        },
-        authorization: { type: "Bearer", credentials: "12345" },
-      },
-    });
-    writeFileSync(path, "current-context: x\ncontexts: []\n");
-    expect(() => openCluster(config)).toThrow(`${path}: there is no context named "x"`);
-  });
-
-  test("a kubeconfig that runs a program is refused", () => {
-    const path = join(folder, "config");
-    writeFileSync(
-      path,
-      "current-context: c\ncontexts: [{name: c, context: {cluster: a, user: u}}]\nclusters: [{name: a, cluster: {server: 'https://a'}}]\nusers: [{name: u, user: {exec: {command: aws}}}]\n",
-    );
-    expect(() => openCluster(configOf(`role: pod\nkubeconfig_file: ${path}`))).toThrow(
-      `${path}: users[].user.exec is not supported: give a token or a certificate`,
-    );
-  });
 });

@@ -30,7 +30,6 @@ import {
   type Known,
   nodeGroup,
   podGroup,
-  SERVICE_NAME_LABEL,
   serviceGroup,
 } from "./targets.ts";
 
@@ -331,7 +330,7 @@ const GROUPS = {
 } as unknown as Readonly<Record<KubernetesRole, (object: KubeObject, known: Known) => TargetGroup>>;
 
 function dependenciesOf(role: KubernetesRole, object: KubeObject): string[] {
-  const { namespace, name, labels } = object.meta;
+  const { namespace, name } = object.meta;
   const out = new Set([`namespace:${namespace}`]);
   const refer = (target: ObjectReference | undefined, nodeName: string | undefined): void => {
     if (nodeName !== undefined && nodeName !== "") out.add(`node:${nodeName}`);
@@ -349,7 +348,7 @@ function dependenciesOf(role: KubernetesRole, object: KubeObject): string[] {
       }
       break;
     case "endpointslice":
-      out.add(`service:${namespace}/${labels[SERVICE_NAME_LABEL] ?? ""}`);
+      out.add(`service:${namespace}/${(object as KubeEndpointSlice).service}`);
       for (const { target, nodeName } of (object as KubeEndpointSlice).endpoints) refer(target, nodeName);
       break;
     case "node":

@@ -1,21 +1,20 @@
 // Meta labels that several roles share, under upstream's names.
-import { joinHostPort, sanitizeLabelName } from "../discoverer.ts";
+import { joinHostPort } from "../discoverer.ts";
+import { fieldNames, metaName } from "./names.ts";
 import type { KubeContainer, KubeNode, KubeObject, KubePod, KubeService, ContainerPort } from "./objects.ts";
-
-/** PREFIX begins every label of this discovery. */
-export const PREFIX = "__meta_kubernetes_";
 
 /** addMeta adds the labels and annotations of an object under a role's name. */
 export function addMeta(into: Map<string, string>, { meta }: KubeObject, resource: string): void {
-  for (const [key, value] of Object.entries(meta.labels)) {
-    const name = sanitizeLabelName(key);
-    into.set(`${PREFIX}${resource}_label_${name}`, value);
-    into.set(`${PREFIX}${resource}_labelpresent_${name}`, "true");
+  const { labels, annotations } = meta;
+  for (let i = 0; i < labels.length; i += 2) {
+    const { label, labelPresent } = fieldNames(resource, labels[i]);
+    into.set(label, labels[i + 1]);
+    into.set(labelPresent, "true");
   }
-  for (const [key, value] of Object.entries(meta.annotations)) {
-    const name = sanitizeLabelName(key);
-    into.set(`${PREFIX}${resource}_annotation_${name}`, value);
-    into.set(`${PREFIX}${resource}_annotationpresent_${name}`, "true");
+  for (let i = 0; i < annotations.length; i += 2) {
+    const { annotation, annotationPresent } = fieldNames(resource, annotations[i]);
+    into.set(annotation, annotations[i + 1]);
+    into.set(annotationPresent, "true");
   }
 }
 
@@ -27,7 +26,7 @@ export function addNode(
 ): void {
   const node = nodes?.get(name);
   if (node === undefined) return;
-  into.set(`${PREFIX}node_name`, name);
+  into.set(metaName("node_name"), name);
   addMeta(into, node, "node");
 }
 
@@ -53,28 +52,28 @@ export interface PodOwners {
 export function podLabels(pod: KubePod, owners?: PodOwners): Map<string, string> {
   const { meta } = pod;
   const out = new Map([
-    [`${PREFIX}pod_name`, meta.name],
-    [`${PREFIX}pod_ip`, pod.ip],
-    [`${PREFIX}pod_ready`, pod.ready],
-    [`${PREFIX}pod_phase`, pod.phase],
-    [`${PREFIX}pod_node_name`, pod.nodeName],
-    [`${PREFIX}pod_host_ip`, pod.hostIp],
-    [`${PREFIX}pod_uid`, meta.uid],
+    [metaName("pod_name"), meta.name],
+    [metaName("pod_ip"), pod.ip],
+    [metaName("pod_ready"), pod.ready],
+    [metaName("pod_phase"), pod.phase],
+    [metaName("pod_node_name"), pod.nodeName],
+    [metaName("pod_host_ip"), pod.hostIp],
+    [metaName("pod_uid"), meta.uid],
   ]);
   addMeta(out, pod, "pod");
   const { controller } = meta;
   if (controller === undefined) return out;
-  if (controller.kind !== "") out.set(`${PREFIX}pod_controller_kind`, controller.kind);
-  if (controller.name !== "") out.set(`${PREFIX}pod_controller_name`, controller.name);
+  if (controller.kind !== "") out.set(metaName("pod_controller_kind"), controller.kind);
+  if (controller.name !== "") out.set(metaName("pod_controller_name"), controller.name);
   if (owners === undefined) return out;
   const key = `${meta.namespace}/${controller.name}`;
   if (controller.kind === "ReplicaSet") {
     const above = owners.replicaSets?.get(key)?.meta.controller;
-    if (above?.kind === "Deployment") out.set(`${PREFIX}pod_deployment_name`, above.name);
+    if (above?.kind === "Deployment") out.set(metaName("pod_deployment_name"), above.name);
   } else if (controller.kind === "Job") {
-    if (owners.job) out.set(`${PREFIX}pod_job_name`, controller.name);
+    if (owners.job) out.set(metaName("pod_job_name"), controller.name);
     const above = owners.jobs?.get(key)?.meta.controller;
-    if (above?.kind === "CronJob") out.set(`${PREFIX}pod_cronjob_name`, above.name);
+    if (above?.kind === "CronJob") out.set(metaName("pod_cronjob_name"), above.name);
   }
   return out;
 }
@@ -82,14 +81,14 @@ export function podLabels(pod: KubePod, owners?: PodOwners): Map<string, string>
 /** containerLabels are those of a container and, when given, of one of its ports. */
 export function containerLabels(container: KubeContainer, port: ContainerPort | undefined): Map<string, string> {
   const out = new Map([
-    [`${PREFIX}pod_container_name`, container.name],
-    [`${PREFIX}pod_container_image`, container.image],
-    [`${PREFIX}pod_container_init`, String(container.isInit)],
+    [metaName("pod_container_name"), container.name],
+    [metaName("pod_container_image"), container.image],
+    [metaName("pod_container_init"), String(container.isInit)],
   ]);
   if (port !== undefined) {
-    out.set(`${PREFIX}pod_container_port_name`, port.name);
-    out.set(`${PREFIX}pod_container_port_number`, String(port.port));
-    out.set(`${PREFIX}pod_container_port_protocol`, port.protocol);
+    out.set(metaName("pod_container_port_name"), port.name);
+    out.set(metaName("pod_container_port_number"), String(port.port));
+    out.set(metaName("pod_container_port_protocol"), port.protocol);
   }
   return out;
 }
@@ -97,8 +96,8 @@ export function containerLabels(container: KubeContainer, port: ContainerPort | 
 /** serviceLabels are those of a service as a whole. */
 export function serviceLabels(service: KubeService): Map<string, string> {
   const out = new Map([
-    [`${PREFIX}service_name`, service.meta.name],
-    [`${PREFIX}namespace`, service.meta.namespace],
+    [metaName("service_name"), service.meta.name],
+    [metaName("namespace"), service.meta.namespace],
   ]);
   addMeta(out, service, "service");
   return out;

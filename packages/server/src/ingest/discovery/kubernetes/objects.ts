@@ -6,8 +6,9 @@ export interface ObjectMeta {
   name: string;
   namespace: string;
   uid: string;
-  labels: Readonly<Record<string, string>>;
-  annotations: Readonly<Record<string, string>>;
+  /** labels and annotations are key, value, key, value ...: maps of few keys take several times the room. */
+  labels: readonly string[];
+  annotations: readonly string[];
   /** controller is the object that owns this one. */
   controller: { kind: string; name: string } | undefined;
 }
@@ -95,11 +96,14 @@ export interface SliceEndpoint {
   hostname: string | undefined;
   nodeName: string | undefined;
   zone: string | undefined;
-  topology: Readonly<Record<string, string>>;
+  /** topology is key, value, key, value ... */
+  topology: readonly string[];
   target: ObjectReference | undefined;
 }
 
 export interface KubeEndpointSlice extends KubeObject {
+  /** service is the name of the service that the slice belongs to, "" for none. */
+  service: string;
   addressType: string;
   ports: readonly SlicePort[];
   endpoints: readonly SliceEndpoint[];
@@ -137,10 +141,12 @@ function number(value: unknown): number {
   return typeof value === "number" ? value : 0;
 }
 
-function texts(value: unknown): Record<string, string> {
-  const out: Record<string, string> = Object.create(null) as Record<string, string>;
-  for (const [key, child] of Object.entries(object(value))) if (typeof child === "string") out[key] = child;
-  return out;
+const NO_PAIRS: readonly string[] = [];
+
+function pairs(value: unknown): readonly string[] {
+  const out: string[] = [];
+  for (const [key, child] of Object.entries(object(value))) if (typeof child === "string") out.push(key, child);
+  return out.length === 0 ? NO_PAIRS : out;
 }
 
 /** decodeMeta reads the metadata of an object as the API sends it. */
@@ -151,8 +157,8 @@ export function decodeMeta(value: unknown): ObjectMeta {
     name: text(meta["name"]),
     namespace: text(meta["namespace"]),
     uid: text(meta["uid"]),
-    labels: texts(meta["labels"]),
-    annotations: texts(meta["annotations"]),
+    labels: pairs(meta["labels"]),
+    annotations: pairs(meta["annotations"]),
     controller: owner === undefined ? undefined : { kind: text(owner["kind"]), name: text(owner["name"]) },
   };
 }
@@ -249,10 +255,14 @@ export function decodeEndpoints(value: unknown): KubeEndpoints {
   };
 }
 
+// Where an endpoint slice names its service.
+const SERVICE_NAME_LABEL = "kubernetes.io/service-name";
+
 export function decodeEndpointSlice(value: unknown): KubeEndpointSlice {
   const slice = object(value);
   return {
     meta: decodeMeta(value),
+    service: text(object(object(slice["metadata"])["labels"])[SERVICE_NAME_LABEL]),
     addressType: text(slice["addressType"]),
     ports: list(slice["ports"]).map((port) => ({
       name: maybeText(port["name"]),
@@ -270,7 +280,7 @@ export function decodeEndpointSlice(value: unknown): KubeEndpointSlice {
         hostname: maybeText(endpoint["hostname"]),
         nodeName: maybeText(endpoint["nodeName"]),
         zone: maybeText(endpoint["zone"]),
-        topology: texts(endpoint["deprecatedTopology"]),
+        topology: pairs(endpoint["deprecatedTopology"]),
         target: reference(endpoint["targetRef"]),
       };
     }),

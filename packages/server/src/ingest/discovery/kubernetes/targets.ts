@@ -9,9 +9,9 @@ import {
   nodeAddress,
   type PodOwners,
   podLabels,
-  PREFIX,
   serviceLabels,
 } from "./labels.ts";
+import { metaName } from "./names.ts";
 import type {
   KubeEndpoints,
   KubeEndpointSlice,
@@ -38,11 +38,11 @@ export interface Known {
 export function nodeGroup(node: KubeNode): TargetGroup {
   const { name } = node.meta;
   const labels = new Map([
-    [`${PREFIX}node_name`, name],
-    [`${PREFIX}node_provider_id`, node.providerId],
+    [metaName("node_name"), name],
+    [metaName("node_provider_id"), node.providerId],
   ]);
   for (const { type, status } of node.conditions) {
-    labels.set(`${PREFIX}node_condition_${sanitizeLabelName(type.toLowerCase())}`, status.toLowerCase());
+    labels.set(metaName(`node_condition_${sanitizeLabelName(type.toLowerCase())}`), status.toLowerCase());
   }
   addMeta(labels, node, "node");
   const address = nodeAddress(node);
@@ -53,7 +53,7 @@ export function nodeGroup(node: KubeNode): TargetGroup {
     ["instance", name],
   ]);
   for (const { type, address: value } of node.addresses) {
-    const label = `${PREFIX}node_address_${sanitizeLabelName(type)}`;
+    const label = metaName(`node_address_${sanitizeLabelName(type)}`);
     if (!target.has(label)) target.set(label, value);
   }
   return { source, targets: [target], labels };
@@ -67,14 +67,14 @@ export function serviceGroup(service: KubeService, known: Known): TargetGroup {
   const targets = service.ports.map((port): LabelSet => {
     const target = new Map([
       ["__address__", joinHostPort(`${name}.${namespace}.svc`, port.port)],
-      [`${PREFIX}service_port_name`, port.name],
-      [`${PREFIX}service_port_number`, String(port.port)],
-      [`${PREFIX}service_port_protocol`, port.protocol],
-      [`${PREFIX}service_type`, service.type],
+      [metaName("service_port_name"), port.name],
+      [metaName("service_port_number"), String(port.port)],
+      [metaName("service_port_protocol"), port.protocol],
+      [metaName("service_type"), service.type],
     ]);
-    if (service.type === "ExternalName") target.set(`${PREFIX}service_external_name`, service.externalName);
-    else target.set(`${PREFIX}service_cluster_ip`, service.clusterIp);
-    if (service.type === "LoadBalancer") target.set(`${PREFIX}service_loadbalancer_ip`, service.loadBalancerIp);
+    if (service.type === "ExternalName") target.set(metaName("service_external_name"), service.externalName);
+    else target.set(metaName("service_cluster_ip"), service.clusterIp);
+    if (service.type === "LoadBalancer") target.set(metaName("service_loadbalancer_ip"), service.loadBalancerIp);
     return target;
   });
   return { source: `svc/${namespace}/${name}`, targets, labels };
@@ -88,12 +88,12 @@ export function podGroup(pod: KubePod, known: Known): TargetGroup {
   if (pod.ip === "") return { source, targets: [], labels: new Map() };
   // Nodes may be selected; pods on others are none of ours.
   if (known.nodes?.has(pod.nodeName) === false) return { source, targets: [], labels: new Map() };
-  const labels = podLabels(pod, known.owners).set(`${PREFIX}namespace`, namespace);
+  const labels = podLabels(pod, known.owners).set(metaName("namespace"), namespace);
   addNode(labels, known.nodes, pod.nodeName);
   addNamespace(labels, known.namespaces, namespace);
   const targets: LabelSet[] = [];
   for (const container of pod.containers) {
-    const id: [string, string] = [`${PREFIX}pod_container_id`, container.id];
+    const id: [string, string] = [metaName("pod_container_id"), container.id];
     if (container.ports.length === 0) {
       targets.push(new Map([["__address__", pod.ip], id, ...containerLabels(container, undefined)]));
     }
@@ -164,8 +164,8 @@ function addService(labels: Map<string, string>, service: KubeService | undefine
 export function endpointsGroup(endpoints: KubeEndpoints, known: Known): TargetGroup {
   const { name, namespace } = endpoints.meta;
   const labels = new Map([
-    [`${PREFIX}namespace`, namespace],
-    [`${PREFIX}endpoints_name`, name],
+    [metaName("namespace"), namespace],
+    [metaName("endpoints_name"), name],
   ]);
   addService(labels, known.services?.get(`${namespace}/${name}`));
   addMeta(labels, endpoints, "endpoints");
@@ -181,16 +181,16 @@ export function endpointsGroup(endpoints: KubeEndpoints, known: Known): TargetGr
         for (const address of addresses) {
           const target = new Map([
             ["__address__", joinHostPort(address.ip, port.port)],
-            [`${PREFIX}endpoint_port_name`, port.name],
-            [`${PREFIX}endpoint_port_protocol`, port.protocol],
-            [`${PREFIX}endpoint_ready`, ready],
+            [metaName("endpoint_port_name"), port.name],
+            [metaName("endpoint_port_protocol"), port.protocol],
+            [metaName("endpoint_ready"), ready],
           ]);
           if (address.target !== undefined) {
-            target.set(`${PREFIX}endpoint_address_target_kind`, address.target.kind);
-            target.set(`${PREFIX}endpoint_address_target_name`, address.target.name);
+            target.set(metaName("endpoint_address_target_kind"), address.target.kind);
+            target.set(metaName("endpoint_address_target_name"), address.target.name);
           }
-          if (address.nodeName !== undefined) target.set(`${PREFIX}endpoint_node_name`, address.nodeName);
-          if (address.hostname !== "") target.set(`${PREFIX}endpoint_hostname`, address.hostname);
+          if (address.nodeName !== undefined) target.set(metaName("endpoint_node_name"), address.nodeName);
+          if (address.hostname !== "") target.set(metaName("endpoint_hostname"), address.hostname);
           addNode(target, known.nodes, address.nodeName ?? nodeTarget(address.target) ?? "");
           const pod = podOf(known, address.target);
           if (pod !== undefined) pods.add(target, pod, port.port, port.protocol);
@@ -207,19 +207,16 @@ function nodeTarget(target: ObjectReference | undefined): string | undefined {
   return target?.kind === "Node" ? target.name : undefined;
 }
 
-/** SERVICE_NAME_LABEL is where an endpoint slice names its service. */
-export const SERVICE_NAME_LABEL = "kubernetes.io/service-name";
-
 /** endpointSliceGroup is endpointsGroup for endpoint slices. */
 export function endpointSliceGroup(slice: KubeEndpointSlice, known: Known): TargetGroup {
   const { name, namespace } = slice.meta;
   const source = `endpointslice/${namespace}/${name}`;
-  const service = known.services?.get(`${namespace}/${slice.meta.labels[SERVICE_NAME_LABEL] ?? ""}`);
+  const service = known.services?.get(`${namespace}/${slice.service}`);
   if (service !== undefined && isOfSecondFamily(slice, service)) return { source, targets: [], labels: new Map() };
   const labels = new Map([
-    [`${PREFIX}namespace`, namespace],
-    [`${PREFIX}endpointslice_name`, name],
-    [`${PREFIX}endpointslice_address_type`, slice.addressType],
+    [metaName("namespace"), namespace],
+    [metaName("endpointslice_name"), name],
+    [metaName("endpointslice_address_type"), slice.addressType],
   ]);
   addMeta(labels, slice, "endpointslice");
   addService(labels, service);
@@ -251,7 +248,7 @@ function isOfSecondFamily(slice: KubeEndpointSlice, { ipFamilyPolicy, ipFamily }
 function sliceTarget(endpoint: SliceEndpoint, port: SlicePort, address: string): Map<string, string> {
   const target = new Map([["__address__", port.port === undefined ? address : joinHostPort(address, port.port)]]);
   const put = (name: string, value: string | number | boolean | undefined): void => {
-    if (value !== undefined) target.set(`${PREFIX}endpointslice_${name}`, String(value));
+    if (value !== undefined) target.set(metaName(`endpointslice_${name}`), String(value));
   };
   put("port_name", port.name);
   put("port_protocol", port.protocol);
@@ -265,9 +262,9 @@ function sliceTarget(endpoint: SliceEndpoint, port: SlicePort, address: string):
   put("address_target_name", endpoint.target?.name);
   put("endpoint_node_name", endpoint.nodeName);
   put("endpoint_zone", endpoint.zone);
-  for (const [key, value] of Object.entries(endpoint.topology)) {
-    const name = sanitizeLabelName(key);
-    put(`endpoint_topology_${name}`, value);
+  for (let i = 0; i < endpoint.topology.length; i += 2) {
+    const name = sanitizeLabelName(endpoint.topology[i]);
+    put(`endpoint_topology_${name}`, endpoint.topology[i + 1]);
     put(`endpoint_topology_present_${name}`, true);
   }
   return target;
@@ -277,10 +274,10 @@ function sliceTarget(endpoint: SliceEndpoint, port: SlicePort, address: string):
 export function ingressGroup(ingress: KubeIngress, known: Known): TargetGroup {
   const { name, namespace } = ingress.meta;
   const labels = new Map([
-    [`${PREFIX}ingress_name`, name],
-    [`${PREFIX}namespace`, namespace],
+    [metaName("ingress_name"), name],
+    [metaName("namespace"), namespace],
   ]);
-  if (ingress.className !== undefined) labels.set(`${PREFIX}ingress_class_name`, ingress.className);
+  if (ingress.className !== undefined) labels.set(metaName("ingress_class_name"), ingress.className);
   addMeta(labels, ingress, "ingress");
   addNamespace(labels, known.namespaces, namespace);
   const targets: LabelSet[] = [];
@@ -290,9 +287,9 @@ export function ingressGroup(ingress: KubeIngress, known: Known): TargetGroup {
       targets.push(
         new Map([
           ["__address__", host],
-          [`${PREFIX}ingress_scheme`, secure ? "https" : "http"],
-          [`${PREFIX}ingress_host`, host],
-          [`${PREFIX}ingress_path`, path === "" ? "/" : path],
+          [metaName("ingress_scheme"), secure ? "https" : "http"],
+          [metaName("ingress_host"), host],
+          [metaName("ingress_path"), path === "" ? "/" : path],
         ]),
       );
     }
