@@ -219,8 +219,8 @@ class Running implements Belfry {
     for (const stop of this.stopTimers) stop();
     this.discovery.stop();
     await this.scraping.stop();
-    await this.listeners.close(STOP_GRACE_MS);
-    await this.app.close();
+    // Together: requests under way finish, new ones on open connections are told 503, streams of events end.
+    await Promise.all([this.listeners.close(STOP_GRACE_MS), this.app.close()]);
     this.hostCollector?.close();
     this.processMetrics.close();
     await this.storage.close();

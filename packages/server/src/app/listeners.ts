@@ -38,6 +38,8 @@ export function isLoopback(host: string): boolean {
   return host === "localhost" || host === "::1" || host.startsWith("127.");
 }
 
+const IDLE_CHECK_MS = 50;
+
 /** Listeners owns the sockets. */
 export class Listeners {
   private readonly servers: Server[] = [];
@@ -79,8 +81,11 @@ export class Listeners {
         (server) =>
           new Promise<void>((resolve) => {
             const cut = setTimeout(() => server.closeAllConnections(), graceMs);
+            // A connection kept alive turns idle only when the request under way on it has been answered.
+            const idle = setInterval(() => server.closeIdleConnections(), IDLE_CHECK_MS);
             server.close(() => {
               clearTimeout(cut);
+              clearInterval(idle);
               resolve();
             });
             server.closeIdleConnections();

@@ -1,4 +1,5 @@
 // status/*, features, notifications and the admin routes of the Prometheus API.
+import type { ServerResponse } from "node:http";
 import type { FastifyInstance } from "fastify";
 import type { Matcher } from "@belfry/core/model";
 import { parseMetricSelector } from "@belfry/core/promql";
@@ -58,6 +59,9 @@ export interface AdminSource {
   snapshot(skipHead: boolean): Promise<string>;
 }
 
+// Each holds a connection open. Upstream's default; further ones are told 204, on which browsers do not come back.
+const MAX_NOTIFICATION_SUBSCRIBERS = 16;
+
 /** registerStatusRoutes adds the routes below `/api/v1`. */
 export function registerStatusRoutes(app: FastifyInstance, status: StatusSource, hostname: string): void {
   app.get("/status/config", async (request, reply) => sendData(request, reply, { yaml: status.configYaml() }));
@@ -112,19 +116,31 @@ export function registerStatusRoutes(app: FastifyInstance, status: StatusSource,
   });
   app.get("/features", async (request, reply) => sendData(request, reply, status.features()));
   app.get("/notifications", async (request, reply) => sendData(request, reply, status.notifications()));
+  const subscribers = new Set<ServerResponse>();
+  app.addHook("preClose", async () => {
+    for (const subscriber of subscribers) subscriber.end();
+  });
   app.get("/notifications/live", async (_request, reply) => {
+    if (subscribers.size >= MAX_NOTIFICATION_SUBSCRIBERS) return reply.status(204).send();
     reply.hijack();
     reply.raw.writeHead(200, {
+      ...(reply.getHeaders() as Record<string, string>),
       "content-type": "text/event-stream",
       "cache-control": "no-cache",
       connection: "keep-alive",
     });
+    // There may be nothing to tell for days, and a client is connected only when it has seen the headers.
+    reply.raw.flushHeaders();
     const send = (notification: { text: string; date: string; active: boolean }): void => {
       reply.raw.write(`data: ${JSON.stringify(notification)}\n\n`);
     };
     for (const notification of status.notifications()) send(notification);
     const stop = status.onNotification(send);
-    reply.raw.on("close", stop);
+    subscribers.add(reply.raw);
+    reply.raw.once("close", () => {
+      subscribers.delete(reply.raw);
+      stop();
+    });
   });
   // Rules and alerts are not evaluated yet; clients such as Grafana ask anyway and must be told "none".
   app.get("/rules", async (request, reply) => sendData(request, reply, { groups: [] }));
