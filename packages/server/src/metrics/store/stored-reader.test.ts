@@ -267,7 +267,7 @@ describe("sample cache", () => {
     const highs = (): number[] => {
       const found: number[] = [];
       for (let chunk = cache.span(1)?.get(9); chunk !== undefined; chunk = chunk.next) found.push(chunk.idHigh);
-      return found.sort();
+      return found.sort((a, b) => a - b);
     };
     expect(highs()).toEqual([1, 2, 3, 4]);
     // What is too old is not used.

@@ -5,7 +5,7 @@ const NEWLINE = 10;
  * `maxLineBytes`; the body is then left. A line is put together once, when its end is there, so that a long one that
  * comes in many pieces does not cost the square of its length.
  */
-export async function* jsonLines(body: AsyncIterable<Uint8Array>, maxLineBytes: number): AsyncGenerator<unknown> {
+export async function* jsonLines(body: AsyncIterable<Uint8Array>, maxLineBytes: number): AsyncGenerator {
   let pieces: Uint8Array[] = [];
   let length = 0;
   const add = (piece: Uint8Array): void => {
