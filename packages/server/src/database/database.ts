@@ -14,6 +14,11 @@ export interface QueryOptions {
   /** maxRows and maxBytes bound the result; past them DatabaseError with code DB_RESULT_TOO_LARGE. */
   maxRows?: number;
   maxBytes?: number;
+  /**
+   * whole takes the result of a stream in one piece. Streaming begins on the event loop (2 ms, 30 for a statement of
+   * 200 kB), so this is the better choice for results of up to some megabytes. `query` always does it.
+   */
+  whole?: boolean;
   /** settings are appended to the SQL as SETTINGS. */
   settings?: Readonly<Record<string, string | number>>;
 }

@@ -3,8 +3,9 @@
 // - The configuration file is read by the first session of the process at a path; it is opened first and kept.
 // - A connection runs one statement at a time. There are three kinds, so that nothing waits for the wrong thing:
 //   readers, writers (inserts) and one for everything else.
-// - A result is always taken as a stream: chunks arrive as the engine makes them, which is bounded and 3 times
-//   faster than the whole result in one buffer.
+// - Large results are taken as a stream: chunks arrive as the engine makes them, which is bounded and up to 3 times
+//   faster than the whole result in one buffer. But a stream is begun on the event loop, analysis and all, so small
+//   results are taken whole.
 // - Inserts hand their bytes over without a copy.
 // - `createClient({ connection })` of @clickhouse/client would work here too, but buffers whole results, decodes
 //   inserted bytes to a string and back, and costs 0.2 to 0.7 ms more per query; so chDB's sessions are used as they are.
@@ -109,7 +110,7 @@ export class EmbeddedTransport implements Transport {
     const watch = new Watch(call);
     try {
       if (parameters) await watch.race((pending = connection.session.queryAsync(parameters)));
-      if (!STREAMABLE.test(sql)) {
+      if (call.whole || !STREAMABLE.test(sql)) {
         pending = connection.session.queryAsync(sql, { format });
         const result = await watch.race(pending as Promise<{ bytes(): Uint8Array }>);
         pending = undefined;

@@ -194,7 +194,10 @@ describe("samples", () => {
     });
   });
 
-  test("ten thousand ids at once", async () => {
+  test.each([
+    ["in statements of many ids", NOW - HOUR],
+    ["in streams of few", -Infinity],
+  ])("ten thousand ids, %s", async (_, startMs) => {
     const rows = new SampleRows();
     const ids = new Uint32Array(20_000);
     for (let i = 0; i < 10_000; i++) {
@@ -203,8 +206,18 @@ describe("samples", () => {
       addBits(rows, 0xf0000000 + i, i, NOW, bits(i));
     }
     await insert(SampleRows, rows);
-    const blocks = await collect(readSamples(database, { ...all, ids }));
+    const range = { startMs, endMs: NOW, ids };
+    const blocks = await collect(readSamples(database, range));
     expect(blocks.reduce((sum, block) => sum + block.length, 0)).toBe(10_000);
+    const seen = blocks.flatMap((block) => [...block.values.subarray(0, block.length)]);
+    expect(seen.toSorted((a, b) => a - b)).toEqual(Array.from({ length: 10_000 }, (_, i) => i));
+    await expect(collect(readSamples(database, range, { maxRows: 9_000 }))).rejects.toMatchObject({
+      code: "DB_RESULT_TOO_LARGE",
+    });
+    for await (const block of readSamples(database, range)) {
+      expect(block.length).toBeGreaterThan(0);
+      break;
+    }
     expect(await collect(readSamples(database, { ...all, ids: new Uint32Array() }))).toEqual([]);
   });
 });

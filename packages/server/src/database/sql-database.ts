@@ -61,7 +61,8 @@ export class SqlDatabase implements Database {
   async query<Row>(sql: string, options: QueryOptions = {}): Promise<Row[]> {
     const chunks: Uint8Array[] = [];
     const settings = { ...JSON_SETTINGS, ...options.settings };
-    for await (const chunk of this.stream(sql, "JSONEachRow", { ...options, settings })) chunks.push(chunk);
+    for await (const chunk of this.stream(sql, "JSONEachRow", { ...options, settings, whole: true }))
+      chunks.push(chunk);
     const text = Buffer.concat(chunks).toString("utf8");
     const rows: Row[] = [];
     for (let start = 0; start < text.length;) {
@@ -84,6 +85,7 @@ export class SqlDatabase implements Database {
         params: options.params,
         signal: options.signal,
         timeoutMs: options.timeoutMs ?? DEFAULT_TIMEOUT_MS,
+        whole: options.whole,
       };
       for await (const chunk of this.transport.stream(statement, format, call)) {
         bytes += chunk.length;

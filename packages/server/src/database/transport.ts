@@ -8,6 +8,8 @@ export interface Call {
   signal?: AbortSignal;
   /** timeoutMs includes the wait for a connection. Past it the statement is killed, whatever the engine thinks. */
   timeoutMs: number;
+  /** whole allows stream to yield the result in one piece. */
+  whole?: boolean;
 }
 
 /**
