@@ -170,6 +170,10 @@ function basic(request: IncomingMessage): [string, string] | undefined {
 function drained(response: ServerResponse): Promise<void> {
   return new Promise((resolve, reject) => {
     const gone = (): void => reject(new Error("the client went away"));
+    if (response.closed) {
+      gone();
+      return;
+    }
     response.once("drain", () => {
       response.off("close", gone);
       resolve();
