@@ -83,6 +83,14 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
     return sendError(reply, known);
   });
 
+  // hasRoute knows paths as they were registered; those with parameters have to be matched.
+  const parametric = new Map<string, RegExp[]>();
+  app.addHook("onRoute", ({ method, url }) => {
+    if (!url.includes("/:")) return;
+    const pattern = new RegExp(`^${url.replace(/\/:[^/]+/g, "/[^/]+")}/?$`);
+    for (const one of [method].flat()) parametric.set(one, [...(parametric.get(one) ?? []), pattern]);
+  });
+
   app.options("/*", async (_request, reply) => reply.status(204).send());
 
   app.setNotFoundHandler(async (request, reply) => {
@@ -100,7 +108,9 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
       }
     }
     void reply.header("content-type", "text/plain; charset=utf-8");
-    const others = METHODS.filter((method) => method !== request.method && app.hasRoute({ method, url: path }));
+    const others = METHODS.filter(
+      (method) => app.hasRoute({ method, url: path }) || (parametric.get(method) ?? []).some((url) => url.test(path)),
+    );
     if (others.length > 0) {
       return reply.status(405).header("allow", others.join(", ")).send("Method Not Allowed\n");
     }

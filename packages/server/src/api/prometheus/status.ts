@@ -98,7 +98,10 @@ export function registerStatusRoutes(app: FastifyInstance, status: StatusSource,
   });
   // What upstream calls blocks are files of its own store; ours has none.
   app.get("/status/tsdb/blocks", async (request, reply) => sendData(request, reply, { blocks: [] }));
-  app.get("/status/walreplay", async (request, reply) => sendData(request, reply, status.replay()));
+  app.get("/status/walreplay", async (request, reply) => {
+    const { min, max, current } = status.replay();
+    return sendData(request, reply, { min, max, current });
+  });
   app.get("/status/self_metrics", async (request, reply) => {
     const pattern = parseForm(request.url, undefined).get("metric_name_pattern");
     let families = status.selfMetrics();
