@@ -66,5 +66,5 @@ export function registerManagementRoutes(app: FastifyInstance, source: Managemen
 function forbidden(reply: {
   status(code: number): { header(name: string, value: string): { send(body: string): unknown } };
 }): unknown {
-  return reply.status(403).header("content-type", TEXT).send("Lifecycle API is not enabled.\n");
+  return reply.status(403).header("content-type", TEXT).send("Lifecycle API is not enabled.");
 }

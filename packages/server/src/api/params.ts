@@ -133,11 +133,18 @@ export function parseApiDuration(text: string): number {
   }
 }
 
-/** parseBody reads a form body. Throws ApiError when the body was not a form. */
+/**
+ * parseForm reads the parameters of a request. A body that is no form is not looked at, as in Go, unless nothing is asked
+ * without it: then ApiError says what was expected.
+ */
 export function parseForm(url: string, body: unknown): Form {
   const queryStart = url.indexOf("?");
   const query = new URLSearchParams(queryStart < 0 ? "" : url.slice(queryStart + 1));
-  if (body === undefined || body === null) return new Form(query);
   if (body instanceof URLSearchParams) return new Form(query, body);
+  if (body === undefined || body === null || query.size > 0 || isEmpty(body)) return new Form(query);
   throw new ApiError("bad_data", "error parsing form values: expected an application/x-www-form-urlencoded body");
+}
+
+function isEmpty(body: unknown): boolean {
+  return body instanceof Uint8Array && body.length === 0;
 }

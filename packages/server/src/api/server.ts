@@ -34,6 +34,8 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
     routerOptions: { maxParamLength: 10_000, ignoreTrailingSlash: true },
     forceCloseConnections: "idle",
     exposeHeadRoutes: true,
+    // Paths that are not even valid paths, such as %ff in a name.
+    frameworkErrors: (error, _request, reply) => sendError(reply, new ApiError("bad_data", error.message)),
   });
 
   app.removeAllContentTypeParsers();

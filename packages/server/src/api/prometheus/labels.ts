@@ -96,8 +96,9 @@ function onePast(limit: number): number {
 }
 
 function truncate<T>(values: T[], limit: number, warnings: string[]): [T[], { warnings: string[] }] {
-  if (limit > 0 && values.length > limit) return [values.slice(0, limit), { warnings: [...warnings, TRUNCATED] }];
-  return [values, { warnings }];
+  if (limit === 0 || values.length <= limit) return [values, { warnings }];
+  // The store may have said so itself.
+  return [values.slice(0, limit), { warnings: [...new Set([...warnings, TRUNCATED])] }];
 }
 
 /** unescapeLabelName undoes the `U__` escaping of UTF-8 names in URL paths (each `_hex_` is a code point, `__` an underscore). */

@@ -5,9 +5,9 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { Engine, QueryResult } from "../../metrics/engine/index.ts";
 import type { ExemplarQueryable, Queryable } from "../../metrics/queryable.ts";
 import type { Clock } from "../../lib/clock.ts";
-import { ApiError, invalidParameter } from "../errors.ts";
+import { ApiError, invalidParameter, messageOf } from "../errors.ts";
 import { formatTimestamp, formatValue, labelsJson, resultPieces } from "../json.ts";
-import { type Form, MAX_TIME_MS, MIN_TIME_MS, parseForm } from "../params.ts";
+import { type Form, MAX_TIME_MS, MIN_TIME_MS, parseApiDuration, parseForm } from "../params.ts";
 import { closedSignal, metadataContext } from "../request-context.ts";
 import { notesJson, sendData, sendPieces } from "../respond.ts";
 
@@ -34,8 +34,8 @@ export function registerQueryRoutes(app: FastifyInstance, options: QueryRouteOpt
   };
 
   both("/query", async (request, reply, form) => {
-    const timeMs = form.time("time", Math.floor(options.clock.now()));
     const limit = form.limit();
+    const timeMs = form.time("time", Math.floor(options.clock.now()));
     const result = await wrapParse("query", () =>
       options.engine.instant(options.queryable, form.get("query"), timeMs, queryOptions(request, reply, form)),
     );
@@ -107,12 +107,23 @@ function queryOptions(
   reply: FastifyReply,
   form: Form,
 ): { signal: AbortSignal; lookbackDeltaMs?: number; timeoutMs?: number; stats: "" | "all" } {
+  const timeoutMs = form.get("timeout") === "" ? undefined : form.duration("timeout");
+  // Time that is over before it begins; the engine takes 0 for "not limited".
+  if (timeoutMs !== undefined && timeoutMs <= 0) throw new ApiError("timeout", "query timed out in query queue");
   return {
     signal: closedSignal(request, reply),
     stats: form.get("stats") === "all" ? "all" : "",
-    ...(form.get("timeout") === "" ? {} : { timeoutMs: form.duration("timeout") }),
-    ...(form.get("lookback_delta") === "" ? {} : { lookbackDeltaMs: form.duration("lookback_delta") }),
+    ...(timeoutMs === undefined ? {} : { timeoutMs }),
+    ...(form.get("lookback_delta") === "" ? {} : { lookbackDeltaMs: lookbackDelta(form) }),
   };
+}
+
+function lookbackDelta(form: Form): number {
+  try {
+    return parseApiDuration(form.get("lookback_delta"));
+  } catch (error) {
+    throw new ApiError("bad_data", `error parsing lookback delta duration: ${messageOf(error)}`);
+  }
 }
 
 // Upstream wraps what is wrong with the text of a query as `invalid parameter "query"`, but not what goes wrong later.
