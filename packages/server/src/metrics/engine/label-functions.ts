@@ -1,5 +1,5 @@
 // label_replace() and label_join() change labels and leave samples alone.
-import { compileRE2, type Labels, LabelsBuilder, METRIC_NAME, RegexError } from "@belfry/core/model";
+import { type Labels, LabelsBuilder, METRIC_NAME, RegexError, Replacement, Substitution } from "@belfry/core/model";
 import type { Evaluator } from "./evaluator.ts";
 import { isValidLabelName } from "./label-names.ts";
 import { UniquePerStep } from "./metadata-labels.ts";
@@ -17,10 +17,10 @@ export async function evalLabelReplace(ev: Evaluator, plan: CallPlan, sink: RowS
   const dst = text(plan, 1);
   const source = text(plan, 3);
   const pattern = text(plan, 4);
-  const template = parseTemplate(text(plan, 2));
-  let regex;
+  const replacement = new Replacement(text(plan, 2));
+  let substitution: Substitution;
   try {
-    regex = compileRE2(`^(?s:${pattern})$`);
+    substitution = new Substitution(pattern);
   } catch (error) {
     if (error instanceof RegexError) {
       throw executionError(`invalid regular expression in label_replace(): ${pattern}`);
@@ -28,17 +28,11 @@ export async function evalLabelReplace(ev: Evaluator, plan: CallPlan, sink: RowS
     throw error;
   }
   if (!isValidLabelName(dst)) throw executionError(`invalid destination label name in label_replace(): ${dst}`);
-  const names = regex.namedGroups() as Record<string, number>;
   // Label values repeat far more often than they differ.
   const results = new Map<string, string | undefined>();
-  const replace = (value: string): string | undefined => {
-    const matcher = regex.matcher(value);
-    if (!matcher.matches()) return undefined;
-    return expand(template, names, (group) => (group <= matcher.groupCount() ? (matcher.group(group) ?? "") : ""));
-  };
   await relabel(ev, plan, dst, sink, (labels) => {
     const value = labels.get(source);
-    if (!results.has(value)) results.set(value, replace(value));
+    if (!results.has(value)) results.set(value, substitution.expand(value, replacement)?.[0]);
     return results.get(value);
   });
 }
@@ -77,48 +71,4 @@ async function relabel(
     unique.add(row.labels, row);
     sink(row);
   });
-}
-
-/** Template is a replacement text: literal parts and references to groups. */
-type Template = readonly (string | { group: string })[];
-
-// parseTemplate follows Go's regexp.Expand: $name, ${name}, $$; a name is the longest run of letters, digits and _.
-function parseTemplate(source: string): Template {
-  const parts: (string | { group: string })[] = [];
-  let literal = "";
-  let i = 0;
-  while (i < source.length) {
-    if (source[i] !== "$") {
-      literal += source[i++];
-      continue;
-    }
-    if (source[i + 1] === "$") {
-      literal += "$";
-      i += 2;
-      continue;
-    }
-    const match = /^\$(?:\{([\p{L}\p{Nd}_]+)\}|([\p{L}\p{Nd}_]+))/u.exec(source.slice(i));
-    if (match === null) {
-      // Malformed; the dollar sign stands for itself.
-      literal += "$";
-      i++;
-      continue;
-    }
-    if (literal !== "") parts.push(literal);
-    literal = "";
-    parts.push({ group: match[1] ?? match[2]! });
-    i += match[0].length;
-  }
-  if (literal !== "") parts.push(literal);
-  return parts;
-}
-
-function expand(template: Template, names: Record<string, number>, group: (index: number) => string): string {
-  let out = "";
-  for (const part of template) {
-    if (typeof part === "string") out += part;
-    else if (/^\d+$/.test(part.group)) out += group(Number(part.group));
-    else if (Object.hasOwn(names, part.group)) out += group(names[part.group]!);
-  }
-  return out;
 }
